@@ -1,0 +1,52 @@
+"""What is sold. A plan version never changes: a new price is a new version."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Numeric
+from sqlalchemy.orm import Mapped, mapped_column
+
+from perennial.db.models.base import Base
+
+
+class Plan(Base):
+    __tablename__ = "plans"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+
+class PlanVersion(Base):
+    """`prices` maps a currency to a pricing model (see `perennial.domain.pricing`), amounts in major units."""
+
+    __tablename__ = "plan_versions"
+
+    plan_code: Mapped[str] = mapped_column(ForeignKey("plans.code"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    interval_unit: Mapped[str]
+    interval_count: Mapped[int]
+    prices: Mapped[dict[str, Any]]
+    trial_days: Mapped[int]
+    trial_needs_card: Mapped[bool]
+    reminder_days: Mapped[int | None]
+    proration: Mapped[str]
+    dunning: Mapped[dict[str, Any]]
+    allow_multiple: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Coupon(Base):
+    """Either a percentage or an amount; `duration_periods` is null for a coupon that lasts for ever."""
+
+    __tablename__ = "coupons"
+    __table_args__ = (CheckConstraint("(percent_off IS NULL) <> (amount_off IS NULL)", name="percent_or_amount"),)
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    percent_off: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    amount_off: Mapped[int | None]
+    currency: Mapped[str | None]
+    duration_periods: Mapped[int | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,66 @@
+"""Attempts to collect an invoice, refunds, and what gateways told us."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Identity, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from perennial.db.models.base import Base
+
+
+class PaymentAttempt(Base):
+    """Committed as `pending` before the gateway is called. `key` (`charge:{invoice}:{n}`) is the gateway's key too.
+
+    Status: pending, succeeded, declined, requires_action, processing, canceled.
+    """
+
+    __tablename__ = "payment_attempts"
+    __table_args__ = (UniqueConstraint("invoice_id", "n"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.id"))
+    n: Mapped[int]
+    customer_id: Mapped[str] = mapped_column(index=True)
+    trigger: Mapped[str]
+    gateway: Mapped[str]
+    payment_method_id: Mapped[str | None]
+    amount: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[str] = mapped_column(index=True)
+    decline_code: Mapped[str | None]
+    gateway_ref: Mapped[str | None]
+    action_url: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    finished_at: Mapped[datetime | None]
+
+
+class Refund(Base):
+    __tablename__ = "refunds"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    credit_note_id: Mapped[str] = mapped_column(ForeignKey("credit_notes.id"), index=True)
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("payment_attempts.id"), index=True)
+    amount: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[str]
+    gateway_ref: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class WebhookEvent(Base):
+    """What a gateway sent, stored under its own id before it is acted on: a doubled event is seen here."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (UniqueConstraint("gateway", "event_id"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    gateway: Mapped[str]
+    event_id: Mapped[str]
+    kind: Mapped[str]
+    charge_key: Mapped[str | None]
+    body: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    forwarded_at: Mapped[datetime | None]
