@@ -1,0 +1,277 @@
+"""What the engine asks of the outside world, and the words it uses for the answers.
+
+Two rules hold for every adapter:
+
+* An answer of the gateway is a *result*, also when it is a refusal by the card's bank. An exception means that there
+  is no answer. `GatewayError` below draws the line between "nothing happened" and "nobody knows".
+* Amounts are integers in minor units of an ISO 4217 currency; instants are aware UTC.
+
+GatewayError
+├── GatewayOutcomeUnknown   time-out, 5xx, lost connection: it may have been captured; look it up before sending again
+├── GatewayUnavailable      certainly not carried out (429, connection refused): sending again is safe
+├── GatewayRefused          the request itself is wrong: our bug, sending it again does not help
+│   ├── IdempotencyConflict the key was used before with other parameters
+│   └── UnknownToken        the gateway knows no such payment method
+└── InvalidSignature        a webhook that the gateway did not sign
+DeliveryFailed              a notification channel could not deliver; the relay tries again later
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from perennial.domain.errors import PerennialError
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class GatewayError(PerennialError):
+    """No answer, or no usable one. `retryable` says whether the same request may be sent again later."""
+
+    code: ClassVar[str] = "gateway_error"
+    retryable: ClassVar[bool] = True
+
+
+class GatewayOutcomeUnknown(GatewayError):
+    """The request may or may not have been carried out: `find_charge` / `find_refund` come before any re-send."""
+
+    code: ClassVar[str] = "gateway_outcome_unknown"
+
+
+class GatewayUnavailable(GatewayError):
+    """The gateway certainly did nothing (rate limit, refused connection)."""
+
+    code: ClassVar[str] = "gateway_unavailable"
+
+
+class GatewayRefused(GatewayError):
+    """The gateway calls the request malformed or not allowed: a defect on our side, never retried."""
+
+    code: ClassVar[str] = "gateway_refused"
+    retryable: ClassVar[bool] = False
+
+
+class IdempotencyConflict(GatewayRefused):
+    """The key was used before for a request with other parameters."""
+
+    code: ClassVar[str] = "gateway_idempotency_conflict"
+
+
+class UnknownToken(GatewayRefused):
+    """The gateway knows no such payment method."""
+
+    code: ClassVar[str] = "unknown_payment_token"
+
+
+class InvalidSignature(GatewayError):
+    """A webhook without a valid signature: forged, altered, or too old."""
+
+    code: ClassVar[str] = "invalid_webhook_signature"
+    retryable: ClassVar[bool] = False
+
+
+class DeliveryFailed(PerennialError):
+    """A channel could not deliver a message now."""
+
+    code: ClassVar[str] = "delivery_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    """One page of a stable listing. `next` is the `after` of the following page; None on the last one."""
+
+    items: tuple[T_co, ...]
+    next: str | None
+
+
+class ChargeStatus(StrEnum):
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (ChargeStatus.SUCCEEDED, ChargeStatus.DECLINED)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """`key` is the business key of the attempt (`charge:{invoice}:{n}`) and the gateway's idempotency key."""
+
+    key: str
+    amount: int
+    currency: str
+    token: str
+    customer_reference: str
+    off_session: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeResult:
+    """`decline_code` is set when declined, `action_url` while the customer must act."""
+
+    status: ChargeStatus
+    gateway_ref: str
+    decline_code: str | None = None
+    action_url: str | None = None
+
+
+class RefundStatus(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Gives back `amount` of the charge that `charge_key` and `gateway_ref` name. `key` is `refund:{refund}`."""
+
+    key: str
+    charge_key: str
+    gateway_ref: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundResult:
+    """`failure_code` is set when the gateway will not refund (`exceeds_charge`, `charge_not_captured`, ...)."""
+
+    status: RefundStatus
+    gateway_ref: str
+    failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardDetails:
+    """What may be shown of a card. The fingerprint is equal for equal cards and says nothing else."""
+
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+
+
+class GatewayEventKind(StrEnum):
+    PAYMENT_SUCCEEDED = "payment_succeeded"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_REQUIRES_ACTION = "payment_requires_action"
+    REFUND_SUCCEEDED = "refund_succeeded"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    CARD_UPDATED = "card_updated"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEvent:
+    """A webhook in our words. `event_id` is the gateway's: an event that comes twice has the same one.
+
+    `charge_key` is None for events that belong to no charge (`card_updated`).
+    """
+
+    event_id: str
+    kind: GatewayEventKind
+    charge_key: str | None
+    gateway_ref: str
+    status: ChargeStatus | None
+    decline_code: str | None
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPayment:
+    """One charge as the gateway's books have it; `refunded` is the sum given back. For reconciliation."""
+
+    charge_key: str
+    gateway_ref: str
+    status: ChargeStatus
+    amount: int
+    currency: str
+    refunded: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCapabilities:
+    """What an adapter can do. The contract suite holds it to this. `currencies` None means every ISO currency."""
+
+    refunds: bool
+    partial_refunds: bool
+    three_d_secure: bool
+    webhooks: bool
+    lookup_by_reference: bool
+    reconciliation: bool
+    currencies: frozenset[str] | None = None
+
+    def supports(self, currency: str) -> bool:
+        return self.currencies is None or currency in self.currencies
+
+
+@runtime_checkable
+class PaymentGateway(Protocol):
+    """A payment provider. Synchronous: activities run in threads."""
+
+    @property
+    def name(self) -> str:
+        """How rows and settings call it: `simulator`, `stripe`."""
+
+    @property
+    def capabilities(self) -> GatewayCapabilities: ...
+
+    def describe_token(self, token: str) -> CardDetails:
+        """What may be shown of the card behind a token. Raises UnknownToken."""
+
+    def charge(self, request: ChargeRequest) -> ChargeResult:
+        """Capture money once per `request.key`. A decline is a result.
+
+        Raises GatewayOutcomeUnknown, GatewayUnavailable, GatewayRefused, IdempotencyConflict, UnknownToken.
+        """
+
+    def find_charge(self, key: str) -> ChargeResult | None:
+        """What became of the charge with our key; None when the gateway never carried it out."""
+
+    def refund(self, request: RefundRequest) -> RefundResult:
+        """Give money back once per `request.key`. More than is left of the charge is a failed result.
+
+        Raises as `charge` does.
+        """
+
+    def find_refund(self, key: str) -> RefundResult | None:
+        """What became of the refund with our key; None when the gateway never carried it out."""
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> GatewayEvent:
+        """Check the signature, then translate. Header names in any case.
+
+        Raises InvalidSignature; GatewayRefused when a signed body is not an event that we know.
+        """
+
+    def payments(self, after: str | None, limit: int) -> Page[GatewayPayment]:
+        """All charges in a fixed order, oldest first; `after` is the `next` of the page before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A rendered message. `key` (`notify:{kind}:{subject}`) makes delivery idempotent; `at` is aware UTC."""
+
+    key: str
+    kind: str
+    customer_id: str | None
+    recipient: str
+    subject: str
+    body: str
+    at: datetime
+
+
+@runtime_checkable
+class Notifier(Protocol):
+    """A channel that brings messages to people."""
+
+    @property
+    def name(self) -> str: ...
+
+    def deliver(self, message: Notification) -> None:
+        """Deliver once per `message.key`; a repeated key does nothing. Raises DeliveryFailed."""
