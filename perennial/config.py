@@ -1,0 +1,173 @@
+"""Settings: environment variables with the prefix PERENNIAL_, or the same names in a file `.env`."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "PERENNIAL_"
+DEVELOPMENT_API_KEY = "pk_dev_perennial"
+DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  # noqa: S105 (refused in production)
+DRIVER = "postgresql+psycopg2"
+STACK_FILE = "stack.json"
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong; the text has one line for each, and each line names its setting."""
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside. `load_settings()` makes one and words its errors for people."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    environment: Environment = Environment.DEVELOPMENT
+
+    # None: an embedded one (`perennial dev`), or the one that a running `perennial dev` of this data folder started.
+    database_url: str | None = None
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    temporal_address: str | None = None
+    temporal_namespace: str = Field(default="default", min_length=1)
+    task_queue: str = Field(default="perennial", min_length=1)
+    # Off: a sleeping subscription is always a cache miss, and its replay costs about twice as much in the sandbox.
+    # Tests switch it on, where it catches what is not deterministic.
+    sandboxed_workflows: bool = False
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=0, le=65535)
+    api_keys: Annotated[tuple[str, ...], NoDecode] = (DEVELOPMENT_API_KEY,)
+    webhook_secret: str = Field(default=DEVELOPMENT_WEBHOOK_SECRET, min_length=16)
+
+    gateway: Literal["simulator"] = "simulator"
+    data_dir: Path = Path(".perennial")
+    # The first-of-the-month herd: a renewal wakes at its boundary plus a stable slot within so many seconds.
+    renewal_window_seconds: int = Field(default=0, ge=0, le=86_400)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    @field_validator("database_url")
+    @classmethod
+    def _name_the_driver(cls, url: str | None) -> str | None:
+        return None if url is None else normalise_database_url(url)
+
+    @field_validator("temporal_address")
+    @classmethod
+    def _host_and_port(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit():
+            raise PydanticCustomError("address", "must be host:port, for example localhost:7233")
+        return address
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, keys: object) -> object:
+        return tuple(key.strip() for key in keys.split(",") if key.strip()) if isinstance(keys, str) else keys
+
+    @field_validator("log_level", "environment", mode="before")
+    @classmethod
+    def _lower_case(cls, word: object) -> object:
+        return word.lower() if isinstance(word, str) else word
+
+    @model_validator(mode="after")
+    def _production_names_everything(self) -> Self:
+        if self.environment is not Environment.PRODUCTION:
+            return self
+        missing = "is required in production"
+        development = "must not be the development value in production"
+        wrong = {
+            "database_url": missing if self.database_url is None else None,
+            "temporal_address": missing if self.temporal_address is None else None,
+            "api_keys": development if DEVELOPMENT_API_KEY in self.api_keys else None if self.api_keys else missing,
+            "webhook_secret": development if self.webhook_secret == DEVELOPMENT_WEBHOOK_SECRET else None,
+        }
+        details = [
+            InitErrorDetails(type=PydanticCustomError("production", reason), loc=(name,), input=None)
+            for name, reason in wrong.items()
+            if reason is not None
+        ]
+        if details:
+            raise ValidationError.from_exception_data("Settings", details)
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    def require_database_url(self) -> str:
+        """The database's URL, or SettingsError when none is set and no `perennial dev` runs in the data folder."""
+        return self.database_url or self._missing("database_url")
+
+    def require_temporal_address(self) -> str:
+        """host:port of Temporal, or SettingsError as above."""
+        return self.temporal_address or self._missing("temporal_address")
+
+    def _missing(self, name: str) -> str:
+        where = self.data_dir.absolute()
+        raise SettingsError(f"{PREFIX}{name.upper()}: is not set, and no `perennial dev` is running in {where}")
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Outside production, addresses that are not set are those of the `perennial dev` running in the data folder.
+    Raises SettingsError: a line for each wrong setting, `PERENNIAL_API_PORT: ...`.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(sorted(_lines(error)))) from None
+    if settings.is_production:
+        return settings
+    running = _running_stack(settings.data_dir / STACK_FILE)
+    unset = {name: value for name, value in running.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update=unset)
+
+
+def normalise_database_url(url: str) -> str:
+    """`postgres://...` and `postgresql://...` with the driver that Perennial installs, psycopg2."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise PydanticCustomError("database_url", "is not a database URL") from None
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername=DRIVER)
+    if parsed.drivername != DRIVER:
+        raise PydanticCustomError("database_url", "must begin with postgresql:// (PostgreSQL is the only database)")
+    return _text(parsed)
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False):
+        name = PREFIX + "_".join(str(part) for part in detail["loc"][:1]).upper()
+        reason = detail["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {reason[:1].lower()}{reason[1:]}".replace("\n", " "))
+    return lines
+
+
+def _running_stack(path: Path) -> dict[str, object]:
+    """What a running `perennial dev` wrote down: its addresses. Empty when none runs here."""
+    try:
+        written = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    names = ("database_url", "temporal_address", "api_port", "api_host")
+    return {name: written[name] for name in names if name in written}
