@@ -1,0 +1,1 @@
+"""Payment providers, one module or package each, behind `perennial.ports.PaymentGateway`."""

@@ -1,0 +1,63 @@
+"""What people other than the merchant do: pass 3-D Secure, dispute a charge, get a new card."""
+
+from sqlalchemy import Connection, text
+
+from perennial.gateways.simulator import books
+from perennial.ports import ChargeResult, ChargeStatus, GatewayRefused
+
+_FIND = text("SELECT * FROM simulator.payments WHERE gateway_ref = :gateway_ref")
+# What the bank takes back is what the merchant still has of the charge.
+_DISPUTE = text(
+    """
+WITH disputed AS (
+    UPDATE simulator.payments SET disputed_at = now()
+    WHERE gateway_ref = :gateway_ref AND status = 'succeeded' AND disputed_at IS NULL AND refunded < amount
+    RETURNING key, gateway_ref, amount - refunded AS amount, currency
+), booked AS (
+    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+    SELECT 'dispute', side.account, side.sign * amount, currency, key, gateway_ref
+    FROM disputed CROSS JOIN (VALUES ('merchant', -1), ('cardholders', 1)) AS side (account, sign)
+), announced AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, amount, currency)
+    SELECT :event_id, 'dispute_opened', key, gateway_ref, amount, currency FROM disputed
+)
+SELECT gateway_ref FROM disputed
+"""
+)
+_UPDATE_CARD = text(
+    """
+INSERT INTO simulator.events (event_id, kind, gateway_ref, amount, currency)
+VALUES (:event_id, 'card_updated', :token, 0, 'XXX')
+"""
+)
+
+
+def authenticate(connection: Connection, gateway_ref: str, *, success: bool) -> ChargeResult:
+    """Move a charge that waits for 3-D Secure to its end, once, and announce it. Raises GatewayRefused."""
+    moved = books.finish(
+        connection,
+        gateway_ref,
+        was=ChargeStatus.REQUIRES_ACTION,
+        status=ChargeStatus.SUCCEEDED if success else ChargeStatus.DECLINED,
+        decline_code=None if success else "authentication_failed",
+    )
+    row = connection.execute(_FIND, {"gateway_ref": gateway_ref}).first()
+    if row is None:
+        raise GatewayRefused(f"no charge {gateway_ref}")
+    if moved and success:
+        books.count(connection, f"authenticated:{row.token}|{row.customer_reference}")
+    return books.result(row)
+
+
+def dispute(connection: Connection, gateway_ref: str) -> None:
+    """Take the money of a captured charge back, once. Raises GatewayRefused."""
+    parameters = {"gateway_ref": gateway_ref, "event_id": books.reference("evt", f"dispute:{gateway_ref}")}
+    if connection.execute(_DISPUTE, parameters).first() is None:
+        raise GatewayRefused(f"nothing to dispute in {gateway_ref}")
+
+
+def update_card(connection: Connection, token: str) -> None:
+    """Tell the merchant that a card was replaced; each time is a new event."""
+    number = books.count(connection, f"card_updates:{token}")
+    event_id = books.reference("evt", f"card_updated:{token}:{number}")
+    connection.execute(_UPDATE_CARD, {"event_id": event_id, "token": token})

@@ -1,0 +1,85 @@
+"""Refunds of the simulator. The payment's row is locked, so that together they never exceed what was captured."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from perennial.gateways.simulator import books
+from perennial.gateways.simulator.cards import card
+from perennial.ports import ChargeStatus, GatewayRefused, IdempotencyConflict, RefundRequest, RefundResult, RefundStatus
+
+_LOCK_PAYMENT = text("SELECT * FROM simulator.payments WHERE key = :charge_key FOR UPDATE")
+_FIND = text("SELECT * FROM simulator.refunds WHERE key = :key")
+_RECORD = text(
+    """
+WITH made AS (
+    INSERT INTO simulator.refunds (key, fingerprint, gateway_ref, charge_key, amount, currency, status, failure_code)
+    VALUES (:key, :fingerprint, :gateway_ref, :charge_key, :amount, :currency, :status, :failure_code)
+    RETURNING gateway_ref, charge_key, amount, currency, status, failure_code
+), taken AS (
+    UPDATE simulator.payments SET refunded = refunded + made.amount
+    FROM made WHERE payments.key = made.charge_key AND made.status = 'succeeded'
+), booked AS (
+    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+    SELECT 'refund', side.account, side.sign * amount, currency, charge_key, gateway_ref
+    FROM made CROSS JOIN (VALUES ('merchant', -1), ('cardholders', 1)) AS side (account, sign)
+    WHERE status = 'succeeded'
+), announced AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, decline_code, amount, currency)
+    SELECT :event_id, 'refund_' || status, charge_key, gateway_ref, failure_code, amount, currency FROM made
+)
+SELECT * FROM made
+"""
+)
+
+
+def refund(connection: Connection, request: RefundRequest) -> RefundResult:
+    """Give money back once per key; a refusal is a result and is remembered like one.
+
+    Raises:
+        IdempotencyConflict: the key came with other parameters before.
+        GatewayRefused: no such charge, or not in this currency.
+    """
+    parameters = books.fingerprint(request.charge_key, request.gateway_ref, request.amount, request.currency)
+    payment = connection.execute(_LOCK_PAYMENT, {"charge_key": request.charge_key}).first()
+    known = connection.execute(_FIND, {"key": request.key}).first()
+    if known is not None:
+        if known.fingerprint != parameters:
+            raise IdempotencyConflict(f"{request.key} was used for another refund")
+        return _result(known)
+    if payment is None or payment.gateway_ref != request.gateway_ref or payment.currency != request.currency:
+        raise GatewayRefused(f"no charge {request.gateway_ref} ({request.charge_key}) in {request.currency}")
+    failure = _failure(payment, request.amount)
+    gateway_ref = books.reference("re", request.key)
+    made = connection.execute(
+        _RECORD,
+        {
+            "key": request.key,
+            "fingerprint": parameters,
+            "gateway_ref": gateway_ref,
+            "charge_key": request.charge_key,
+            "amount": request.amount,
+            "currency": request.currency,
+            "status": RefundStatus.SUCCEEDED if failure is None else RefundStatus.FAILED,
+            "failure_code": failure,
+            "event_id": books.reference("evt", f"refund:{gateway_ref}"),
+        },
+    ).one()
+    return _result(made)
+
+
+def find(connection: Connection, key: str) -> RefundResult | None:
+    row = connection.execute(_FIND, {"key": key}).first()
+    return None if row is None else _result(row)
+
+
+def _failure(payment: Row[Any], amount: int) -> str | None:
+    if payment.status != ChargeStatus.SUCCEEDED:
+        return "charge_not_captured"
+    if payment.refunded + amount > payment.amount:
+        return "exceeds_charge"
+    return card(payment.token).refund_failure
+
+
+def _result(row: Row[Any]) -> RefundResult:
+    return RefundResult(RefundStatus(row.status), row.gateway_ref, row.failure_code)

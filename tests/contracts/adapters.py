@@ -1,0 +1,96 @@
+"""The adapters that every contract test runs over. A new adapter is one more entry in `ADAPTERS`."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from sqlalchemy import Engine
+
+from perennial.gateways.simulator import SimulatorGateway, signatures
+from perennial.ports import CardDetails, ChargeRequest, PaymentGateway, RefundRequest
+
+SECRET = "whsec_of_the_contract_suite"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A gateway and what the suite must know of its test world: tokens by behaviour, and the customer's hands.
+
+    `declined` maps a token to the decline code that it gives. `webhook` makes a body and headers as the gateway would
+    send them for a succeeded charge.
+    """
+
+    gateway: PaymentGateway
+    token: str
+    card: CardDetails
+    declined: dict[str, str]
+    authentication_token: str
+    lost_answer_token: str
+    authenticate: Callable[[str, bool], object]
+    webhook: Callable[[str, str], tuple[bytes, dict[str, str]]]
+
+    def request(self, key: str | None = None, **changes: object) -> ChargeRequest:
+        values: dict[str, object] = {
+            "key": key or f"charge:{uuid4()}:1",
+            "amount": 1999,
+            "currency": "USD",
+            "token": self.token,
+            "customer_reference": "cus_contract",
+            "description": "inv_contract",
+        }
+        return ChargeRequest(**values | changes)
+
+    def refund_request(self, request: ChargeRequest, gateway_ref: str, amount: int) -> RefundRequest:
+        return RefundRequest(
+            key=f"refund:{uuid4()}:1",
+            charge_key=request.key,
+            gateway_ref=gateway_ref,
+            amount=amount,
+            currency=request.currency,
+        )
+
+
+def simulator(engine: Engine) -> Adapter:
+    gateway = SimulatorGateway(engine, webhook_secret=SECRET)
+    gateway.create_schema()
+
+    def webhook(charge_key: str, gateway_ref: str) -> tuple[bytes, dict[str, str]]:
+        body = json.dumps(
+            {
+                "id": "evt_1",
+                "kind": "payment_succeeded",
+                "charge_key": charge_key,
+                "gateway_ref": gateway_ref,
+                "status": "succeeded",
+                "decline_code": None,
+                "amount": 1999,
+                "currency": "USD",
+            }
+        ).encode()
+        return body, {signatures.HEADER: signatures.sign(SECRET, body, datetime.now(UTC))}
+
+    token = f"pm_card_visa:{uuid4()}"
+    return Adapter(
+        gateway=gateway,
+        token=token,
+        card=gateway.describe_token(token),
+        declined={
+            "pm_card_chargeDeclined": "generic_decline",
+            "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
+            "pm_card_chargeDeclinedLostCard": "lost_card",
+            "pm_card_chargeDeclinedStolenCard": "stolen_card",
+            "pm_card_chargeDeclinedExpiredCard": "expired_card",
+            "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
+            "pm_card_chargeDeclinedProcessingError": "processing_error",
+            "pm_card_chargeDeclinedDoNotHonor": "do_not_honor",
+        },
+        authentication_token="pm_card_authenticationRequired",
+        lost_answer_token="pm_card_captures_then_times_out",
+        authenticate=lambda gateway_ref, success: gateway.authenticate(gateway_ref, success=success),
+        webhook=webhook,
+    )
+
+
+ADAPTERS: dict[str, Callable[[Engine], Adapter]] = {"simulator": simulator}
