@@ -1,5 +1,6 @@
 """Settings: environment variables with the prefix PERENNIAL_, or the same names in a file `.env`."""
 
+import fcntl
 import json
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ DEVELOPMENT_API_KEY = "pk_dev_perennial"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  # noqa: S105 (refused in production)
 DRIVER = "postgresql+psycopg2"
 STACK_FILE = "stack.json"
+LOCK_FILE = "lock"
 
 
 class SettingsError(Exception):
@@ -132,7 +134,7 @@ def load_settings() -> Settings:
         raise SettingsError("\n".join(sorted(_lines(error)))) from None
     if settings.is_production:
         return settings
-    running = _running_stack(settings.data_dir / STACK_FILE)
+    running = _running_stack(settings.data_dir)
     unset = {name: value for name, value in running.items() if name not in settings.model_fields_set}
     return settings.model_copy(update=unset)
 
@@ -163,11 +165,25 @@ def _lines(error: ValidationError) -> list[str]:
     return lines
 
 
-def _running_stack(path: Path) -> dict[str, object]:
-    """What a running `perennial dev` wrote down: its addresses. Empty when none runs here."""
+def stack_is_running(data_dir: Path) -> bool:
+    """Whether a process holds the lock of this data folder (the kernel drops the lock of a killed one)."""
     try:
-        written = json.loads(path.read_text())
+        with (data_dir / LOCK_FILE).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _running_stack(data_dir: Path) -> dict[str, object]:
+    """What a running `perennial dev` wrote down: its addresses. Empty when none runs here."""
+    if not stack_is_running(data_dir):
+        return {}
+    try:
+        written = json.loads((data_dir / STACK_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    names = ("database_url", "temporal_address", "api_port", "api_host")
+    names = ("database_url", "temporal_address", "api_host", "api_port")
     return {name: written[name] for name in names if name in written}
