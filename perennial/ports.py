@@ -91,9 +91,11 @@ class ChargeStatus(StrEnum):
     DECLINED = "declined"
     REQUIRES_ACTION = "requires_action"
     PROCESSING = "processing"
+    CANCELED = "canceled"
 
     @property
     def is_final(self) -> bool:
+        """Whether the card's bank has decided. A canceled charge was withdrawn by us before it could."""
         return self in (ChargeStatus.SUCCEEDED, ChargeStatus.DECLINED)
 
 
@@ -233,6 +235,14 @@ class PaymentGateway(Protocol):
 
     def find_charge(self, key: str) -> ChargeResult | None:
         """What became of the charge with our key; None when the gateway never carried it out."""
+
+    def cancel_charge(self, key: str) -> ChargeResult | None:
+        """Withdraw the charge with our key unless the bank has decided, and say what is true of it now.
+
+        SUCCEEDED or DECLINED: too late. CANCELED: it can take no money any more; where a gateway can, that holds for
+        a key that it has not seen yet too, so that a request still on its way does nothing. PROCESSING: it cannot be
+        withdrawn, its outcome must be waited for. None: the gateway does not know the key and cannot bar it.
+        """
 
     def refund(self, request: RefundRequest) -> RefundResult:
         """Give money back once per `request.key`. More than is left of the charge is a failed result.

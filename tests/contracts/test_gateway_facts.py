@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from perennial.domain.errors import PerennialError
 
+from perennial.domain.errors import PerennialError
 from perennial.ports import (
     ChargeStatus,
     GatewayEventKind,

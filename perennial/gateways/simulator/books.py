@@ -64,6 +64,19 @@ INSERT INTO simulator.counters (name, value) VALUES (:name, 1)
 ON CONFLICT (name) DO UPDATE SET value = simulator.counters.value + 1 RETURNING value
 """
 )
+_BAR = text(
+    """
+INSERT INTO simulator.payments (key, fingerprint, gateway_ref, token, customer_reference, description, amount, currency,
+                                status)
+VALUES (:key, '', :gateway_ref, '', '', '', 0, 'XXX', 'canceled') ON CONFLICT DO NOTHING
+"""
+)
+_CANCEL = text(
+    """
+UPDATE simulator.payments SET status = 'canceled', settles_at = NULL
+WHERE key = :key AND status IN ('requires_action', 'processing')
+"""
+)
 _READ_COUNTER: TextClause = text("SELECT value FROM simulator.counters WHERE name = :name")
 _EVENT_KIND = {
     ChargeStatus.SUCCEEDED: "payment_succeeded",
@@ -148,6 +161,13 @@ def finish(
         },
     )
     return moved.first() is not None
+
+
+def cancel(connection: Connection, key: str) -> ChargeResult:
+    """Withdraw a charge that waits, bar one that has not come yet; answers what is true of it now."""
+    connection.execute(_BAR, {"key": key, "gateway_ref": reference("ch", key)})
+    connection.execute(_CANCEL, {"key": key})
+    return result(connection.execute(_FIND, {"key": key}).one())
 
 
 def settle_due(connection: Connection, limit: int) -> int:

@@ -36,7 +36,7 @@ _MOST_MINOR_UNITS = 10**12
 _LONGEST_KEY = 255
 # In-flight charges are waited for, so that no smaller id can appear after this page.
 _PAYMENTS_LOCK = text("LOCK TABLE simulator.payments IN SHARE MODE")
-_PAYMENTS = text("SELECT * FROM simulator.payments WHERE id > :after ORDER BY id LIMIT :limit")
+_PAYMENTS = text("SELECT * FROM simulator.payments WHERE id > :after AND amount > 0 ORDER BY id LIMIT :limit")
 
 
 class SimulatorGateway:
@@ -89,6 +89,10 @@ class SimulatorGateway:
             if row is not None and row.status == ChargeStatus.PROCESSING and books.settle_due(connection, 100):
                 row = books.find(connection, key)
         return None if row is None else books.result(row)
+
+    def cancel_charge(self, key: str) -> ChargeResult | None:
+        with self._statements() as connection:
+            return books.cancel(connection, key)
 
     def refund(self, request: RefundRequest) -> RefundResult:
         _validate(request.key, request.amount, request.currency)
@@ -193,7 +197,8 @@ class SimulatorGateway:
         """The stored answer of a key that is taken."""
         with self._statements() as connection:
             row = books.find(connection, request.key)
-        if row is None or row.fingerprint != books.charge_fingerprint(request):
+        is_barred = row is not None and row.amount == 0
+        if row is None or (not is_barred and row.fingerprint != books.charge_fingerprint(request)):
             raise IdempotencyConflict(f"{request.key} was used for another charge")
         return books.result(row)
 

@@ -27,6 +27,7 @@ SCHEMA = "simulator"
 metadata = MetaData(schema=SCHEMA)
 
 # One row a charge, also a declined one. `key` is the idempotency key; `fingerprint` the parameters it came with.
+# A key that was canceled before its charge came has a row too, with amount 0: the unique index then bars the charge.
 payments = Table(
     "payments",
     metadata,
@@ -47,7 +48,7 @@ payments = Table(
     Column("settles_with", Text),
     Column("disputed_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    CheckConstraint("amount > 0", name="amount_positive"),
+    CheckConstraint("amount > 0 OR status = 'canceled'", name="amount_positive"),
     CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded_within_amount"),
     Index("ix_payments_processing", "settles_at", postgresql_where=text("status = 'processing'")),
 )
