@@ -19,6 +19,7 @@ def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int =
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # parameters hold personal data and errors travel into histories and logs
         connect_args={"connect_timeout": connect_timeout_seconds, "application_name": "perennial"},
     )
 

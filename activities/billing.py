@@ -1,0 +1,205 @@
+"""The money of a subscription or gift: issue, collect, settle, give up, give back.
+
+Every method is safe to run again at any point: what has been done is found under its business key and answered as it
+was. The order is always the same: write down what will be tried, commit, ask the gateway, write down what it said.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities.credits import give_back
+from activities.errors import translated
+from perennial.contracts import activities as tasks
+from perennial.db.engine import Sessions, unit_of_work
+from perennial.db.repositories import invoices, payments, records
+from perennial.db.repositories.invoices import IssuedInvoice
+from perennial.db.repositories.payments import Attempt
+from perennial.domain.subscription.effects import PaymentFact, PaymentStatus, Trigger
+from perennial.ports import ChargeRequest, ChargeResult, ChargeStatus, PaymentGateway
+
+
+class BillingActivities:
+    """`sessions` open units of work, `gateway` is asked between them and never inside one."""
+
+    def __init__(self, sessions: Sessions, gateway: PaymentGateway) -> None:
+        self._sessions = sessions
+        self._gateway = gateway
+
+    @activity.defn
+    def bill(self, task: tasks.BillTask) -> PaymentFact:
+        """Issue the invoice and make the first attempt at it."""
+        with translated():
+            draft, effect = task.effect.draft, task.effect
+            with unit_of_work(self._sessions) as session:
+                found = invoices.find(session, draft.key)
+                self._write(session, task.record, task.as_of)
+                invoice = found or invoices.issue(session, task.subject, draft, task.as_of)
+                attempt = None
+                if invoice.status == invoices.OPEN and effect.collect:
+                    attempt = self._begin(
+                        session, invoice, 1, effect.payment_method_id, Trigger.RENEWAL, task.as_of
+                    )
+            if attempt is None:
+                return _closed_fact(invoice, 1)
+            return self._finish(invoice, attempt, task.as_of, look_first=found is not None)
+
+    @activity.defn
+    def collect(self, task: tasks.CollectTask) -> PaymentFact:
+        """Make a further attempt, after any older one whose outcome is not known has been cleared up."""
+        with translated():
+            effect = task.effect
+            with unit_of_work(self._sessions) as session:
+                self._write(session, task.record, task.as_of)
+                invoice = invoices.get(session, effect.invoice)
+                unclear = payments.live(session, invoice.id)
+            for older in (attempt for attempt in unclear if attempt.n != effect.attempt):
+                if self._clear_up(invoice, older, task.as_of) is PaymentStatus.PAID:
+                    break
+            with unit_of_work(self._sessions) as session:
+                invoice = invoices.get(session, effect.invoice, lock=True)
+                if invoice.status != invoices.OPEN:
+                    return _closed_fact(invoice, effect.attempt)
+                attempt = self._begin(
+                    session, invoice, effect.attempt, effect.payment_method_id, effect.trigger, task.as_of
+                )
+            return self._finish(invoice, attempt, task.as_of, look_first=True)
+
+    @activity.defn
+    def settle(self, task: tasks.SettleTask) -> PaymentFact:
+        """Ask the gateway what became of an attempt; a webhook is only the hint to ask."""
+        with translated():
+            effect = task.effect
+            with unit_of_work(self._sessions) as session:
+                self._write(session, task.record, task.as_of)
+                invoice = invoices.get(session, effect.invoice)
+                attempt = payments.find(session, invoice.id, effect.attempt)
+            if invoice.status != invoices.OPEN or attempt is None:
+                return _closed_fact(invoice, effect.attempt)
+            if attempt.status not in payments.LIVE:
+                return self._latest(invoice, attempt)
+            answer = self._gateway.find_charge(attempt.key)
+            return self._record(invoice, attempt, answer, task.as_of) if answer else _open_fact(invoice, attempt)
+
+    @activity.defn
+    def close(self, task: tasks.CloseTask) -> PaymentFact:
+        """Give an open invoice up, unless an attempt that was still alive turns out to have paid it."""
+        with translated():
+            effect = task.effect
+            with unit_of_work(self._sessions) as session:
+                self._write(session, task.record, task.as_of)
+                invoice = invoices.get(session, effect.invoice)
+                alive = payments.live(session, invoice.id)
+            for attempt in alive:
+                self._clear_up(invoice, attempt, task.as_of)
+            with unit_of_work(self._sessions) as session:
+                invoice = invoices.get(session, effect.invoice, lock=True)
+                if invoice.status == invoices.OPEN:
+                    invoices.give_up(session, invoice, effect.status, task.as_of)
+                    invoice = replace(invoice, status=effect.status, closed_at=task.as_of)
+            return _closed_fact(invoice, 0)
+
+    @activity.defn
+    def credit(self, task: tasks.CreditTask) -> None:
+        """Give money back; see `activities.credits`."""
+        with translated():
+            with unit_of_work(self._sessions) as session:
+                self._write(session, task.record, task.as_of)
+            give_back(self._sessions, self._gateway, task.subject, task.effect, task.as_of)
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def _write(self, session: Session, record: tasks.Record | None, as_of: datetime) -> None:
+        if record:
+            records.write(session, record, as_of, activity.info().workflow_run_id or "")
+
+    def _begin(  # noqa: PLR0913 - an attempt is made of these
+        self,
+        session: Session,
+        invoice: IssuedInvoice,
+        n: int,
+        method: str | None,
+        trigger: Trigger,
+        as_of: datetime,
+    ) -> Attempt:
+        return payments.begin(session, invoice, n, method, self._gateway.name, trigger.value, as_of)
+
+    def _finish(
+        self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, *, look_first: bool
+    ) -> PaymentFact:
+        """Ask the gateway, unless the outcome is known. Before anything is sent again it is asked what happened."""
+        if attempt.status != payments.PENDING:
+            return self._latest(invoice, attempt)
+        answer = self._gateway.find_charge(attempt.key) if look_first or activity.info().attempt > 1 else None
+        return self._record(invoice, attempt, answer or self._charge(invoice, attempt), as_of)
+
+    def _charge(self, invoice: IssuedInvoice, attempt: Attempt) -> ChargeResult:
+        assert attempt.token is not None, attempt.key  # noqa: S101 - an attempt without a token is never pending
+        return self._gateway.charge(
+            ChargeRequest(
+                key=attempt.key,
+                amount=attempt.amount,
+                currency=invoice.currency,
+                token=attempt.token,
+                customer_reference=invoice.customer_id,
+                description=invoice.id,
+            )
+        )
+
+    def _record(
+        self, invoice: IssuedInvoice, attempt: Attempt, answer: ChargeResult, as_of: datetime
+    ) -> PaymentFact:
+        with unit_of_work(self._sessions) as session:
+            payments.finish(
+                session,
+                invoice,
+                attempt,
+                answer.status.value,
+                as_of,
+                decline_code=answer.decline_code,
+                gateway_ref=answer.gateway_ref,
+                action_url=answer.action_url,
+            )
+        return PaymentFact(invoice.key, _STATUS[answer.status], attempt.n, as_of, answer.decline_code)
+
+    def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
+        """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""
+        answer = self._gateway.cancel_charge(attempt.key)
+        if answer is not None and answer.status.is_final:
+            return self._record(invoice, attempt, answer, as_of).status
+        with unit_of_work(self._sessions) as session:
+            payments.finish(session, invoice, attempt, payments.CANCELED, as_of)
+        return PaymentStatus.OPEN
+
+    def _latest(self, invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
+        """What is known of an attempt that was made before, or of its invoice, which may have been paid since."""
+        with unit_of_work(self._sessions) as session:
+            invoice = invoices.get(session, invoice.key)
+        if invoice.status != invoices.OPEN:
+            return _closed_fact(invoice, attempt.n)
+        if attempt.status in (payments.REQUIRES_ACTION, payments.PROCESSING):
+            status = PaymentStatus.ACTION_REQUIRED
+        else:
+            status = PaymentStatus.DECLINED
+        at = attempt.finished_at or invoice.issued_at
+        return PaymentFact(invoice.key, status, attempt.n, at, attempt.decline_code)
+
+
+_STATUS = {
+    ChargeStatus.SUCCEEDED: PaymentStatus.PAID,
+    ChargeStatus.DECLINED: PaymentStatus.DECLINED,
+    ChargeStatus.REQUIRES_ACTION: PaymentStatus.ACTION_REQUIRED,
+    ChargeStatus.PROCESSING: PaymentStatus.ACTION_REQUIRED,
+}
+
+
+def _closed_fact(invoice: IssuedInvoice, attempt: int) -> PaymentFact:
+    statuses = {invoices.OPEN: PaymentStatus.OPEN, invoices.PAID: PaymentStatus.PAID}
+    status = statuses.get(invoice.status, PaymentStatus.CLOSED)
+    return PaymentFact(invoice.key, status, attempt, invoice.closed_at or invoice.issued_at)
+
+
+def _open_fact(invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
+    return PaymentFact(invoice.key, PaymentStatus.ACTION_REQUIRED, attempt.n, attempt.finished_at or invoice.issued_at)

@@ -1,0 +1,37 @@
+"""What workflows are started with and asked for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial.contracts.views import SubscriptionView
+from perennial.domain.subscription import State
+
+SUBSCRIPTION = "Subscription"
+GIFT = "Gift"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first answer to a request, kept for its repetitions: a view, or the code and words of a refusal."""
+
+    request_id: str
+    view: SubscriptionView | None = None
+    code: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionInput:
+    """The whole state; `answers` travel through continue-as-new."""
+
+    state: State
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, for test clocks: `wake_at` is the next instant (domain time) at which it acts by itself."""
+
+    busy: bool
+    wake_at: datetime | None
+    ended: bool

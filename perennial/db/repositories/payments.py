@@ -1,0 +1,180 @@
+"""Attempts at invoices: committed before the gateway is called, finished once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from perennial.db.models import PaymentAttempt, PaymentMethod
+from perennial.db.repositories import invoices, ledger, records
+from perennial.db.repositories.invoices import IssuedInvoice
+from perennial.domain import keys
+from perennial.domain.ledger import overpayment_received, payment_received
+from perennial.domain.subscription.effects import Message
+from perennial.domain.subscription.payments import NO_PAYMENT_METHOD
+
+PENDING, SUCCEEDED, DECLINED, CANCELED = "pending", "succeeded", "declined", "canceled"
+REQUIRES_ACTION, PROCESSING = "requires_action", "processing"
+LIVE = (PENDING, REQUIRES_ACTION, PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, with the token it uses (None: there is no usable payment method)."""
+
+    id: str
+    key: str
+    n: int
+    status: str
+    decline_code: str | None
+    finished_at: datetime | None
+    gateway: str
+    gateway_ref: str | None
+    token: str | None
+    amount: int
+
+
+def _select() -> "select[tuple[str, str, int, str, str | None, datetime | None, str, str | None, str | None, int]]":
+    return select(
+        PaymentAttempt.id,
+        PaymentAttempt.key,
+        PaymentAttempt.n,
+        PaymentAttempt.status,
+        PaymentAttempt.decline_code,
+        PaymentAttempt.finished_at,
+        PaymentAttempt.gateway,
+        PaymentAttempt.gateway_ref,
+        PaymentMethod.token,
+        PaymentAttempt.amount,
+    ).outerjoin(PaymentMethod, PaymentMethod.id == PaymentAttempt.payment_method_id)
+
+
+def find(session: Session, invoice_id: str, n: int) -> Attempt | None:
+    row = session.execute(_select().where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.n == n)).one_or_none()
+    return Attempt(*row) if row else None
+
+
+def live(session: Session, invoice_id: str) -> list[Attempt]:
+    """Attempts whose outcome is not final, oldest first. There is at most one."""
+    statement = (
+        _select()
+        .where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.status.in_(LIVE))
+        .order_by(PaymentAttempt.n)
+    )
+    return [Attempt(*row) for row in session.execute(statement)]
+
+
+def begin(  # noqa: PLR0913 - an attempt is made of these
+    session: Session, invoice: IssuedInvoice, n: int, method_id: str | None, gateway: str, trigger: str, as_of: datetime
+) -> Attempt:
+    """Write the attempt down before anything is sent. An attempt that exists is answered as it is."""
+    token = _token(session, method_id)
+    key = keys.charge(invoice.key, n)
+    usable = token is not None
+    new = Attempt(
+        id=keys.document_id("pay", key),
+        key=key,
+        n=n,
+        status=PENDING if usable else DECLINED,
+        decline_code=None if usable else NO_PAYMENT_METHOD,
+        finished_at=None if usable else as_of,
+        gateway=gateway,
+        gateway_ref=None,
+        token=token,
+        amount=invoice.amount_due,
+    )
+    made = session.scalar(
+        upsert(PaymentAttempt)
+        .values(
+            id=new.id,
+            key=key,
+            invoice_id=invoice.id,
+            n=n,
+            customer_id=invoice.customer_id,
+            trigger=trigger,
+            gateway=gateway,
+            payment_method_id=method_id,
+            amount=new.amount,
+            currency=invoice.currency,
+            status=new.status,
+            decline_code=new.decline_code,
+            started_at=as_of,
+            finished_at=new.finished_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(PaymentAttempt.id)
+    )
+    if made is None:
+        found = find(session, invoice.id, n)
+        assert found is not None, key  # noqa: S101 - the conflict says that it exists
+        return found
+    return new
+
+
+def _token(session: Session, method_id: str | None) -> str | None:
+    if method_id is None:
+        return None
+    return session.scalar(
+        select(PaymentMethod.token).where(PaymentMethod.id == method_id, PaymentMethod.detached_at.is_(None))
+    )
+
+
+def finish(  # noqa: PLR0913 - an outcome is made of these
+    session: Session,
+    invoice: IssuedInvoice,
+    attempt: Attempt,
+    status: str,
+    at: datetime,
+    *,
+    decline_code: str | None = None,
+    gateway_ref: str | None = None,
+    action_url: str | None = None,
+) -> bool:
+    """Write the outcome down with its posting and message. False if another writer was first: nothing is done twice."""
+    changed = session.execute(
+        update(PaymentAttempt)
+        .where(PaymentAttempt.id == attempt.id, PaymentAttempt.status.in_(LIVE), PaymentAttempt.status != status)
+        .values(
+            status=status,
+            decline_code=decline_code,
+            gateway_ref=gateway_ref,
+            action_url=action_url,
+            finished_at=at,
+        )
+        .returning(PaymentAttempt.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if changed is None:
+        return False
+    if status == SUCCEEDED:
+        _receive(session, invoice, attempt, at)
+    elif status in (DECLINED, REQUIRES_ACTION):
+        kind = "payment_failed" if status == DECLINED else "payment_action_required"
+        data = _message_data(invoice) | {"code": decline_code or "", "action_url": action_url or ""}
+        _tell(session, invoice, Message(keys.notify(kind, attempt.key), kind, data), at)
+    return True
+
+
+def _receive(session: Session, invoice: IssuedInvoice, attempt: Attempt, at: datetime) -> None:
+    if invoices.mark_paid(session, invoice.id, at):
+        posting = payment_received(attempt.key, invoice.id, invoice.currency, attempt.gateway, attempt.amount)
+    else:
+        # It came through although the invoice had been given up: the money is the customer's.
+        posting = overpayment_received(
+            attempt.key, invoice.id, invoice.currency, attempt.gateway, invoice.customer_id, attempt.amount
+        )
+        ledger.add_credit(session, invoice.customer_id, invoice.currency, attempt.amount)
+    ledger.post(session, posting, at)
+    _tell(session, invoice, Message(keys.notify("receipt", attempt.key), "receipt", _message_data(invoice)), at)
+
+
+def _message_data(invoice: IssuedInvoice) -> dict[str, str]:
+    return {"invoice": invoice.id, "amount": str(invoice.amount_due), "currency": invoice.currency}
+
+
+def _tell(session: Session, invoice: IssuedInvoice, message: Message, at: datetime) -> None:
+    records.write_messages(
+        session, (message,), at, customer_id=invoice.customer_id, subscription_id=invoice.subscription_id
+    )

@@ -1,0 +1,59 @@
+"""Business keys: the one place where what is done once gets its name.
+
+Each is a pure function of what the thing *is*. A run id, a random id or a clock must never enter one: after a retry,
+a reset or a continue-as-new the same thing must have the same name.
+"""
+
+from hashlib import sha256
+
+
+def period_invoice(subscription: str, period_no: int) -> str:
+    return f"invoice:{subscription}:{period_no}:period"
+
+
+def change_invoice(subscription: str, request_id: str) -> str:
+    return f"invoice:{subscription}:change:{request_id}"
+
+
+def gift_invoice(gift: str) -> str:
+    return f"invoice:{gift}:purchase"
+
+
+def charge(invoice: str, attempt: int) -> str:
+    return f"charge:{invoice}:{attempt}"
+
+
+def credit(subject: str, request_id: str) -> str:
+    return f"credit:{subject}:{request_id}"
+
+
+def refund(credit_key: str, n: int) -> str:
+    return f"refund:{credit_key}:{n}"
+
+
+def notify(kind: str, subject: str) -> str:
+    return f"notify:{kind}:{subject}"
+
+
+def document_id(prefix: str, key: str) -> str:
+    """A stable id for what has a business key, so that a repeated write makes the same row."""
+    return f"{prefix}_{sha256(key.encode()).hexdigest()[:24]}"
+
+
+def parse_charge(key: str) -> tuple[str, int]:
+    """The invoice key and attempt of a charge key.
+
+    Raises:
+        ValueError: if it is not one.
+    """
+    head, _, attempt = key.rpartition(":")
+    kind, _, invoice = head.partition(":")
+    if kind != "charge" or not invoice:
+        msg = f"{key!r} is no charge key"
+        raise ValueError(msg)
+    return invoice, int(attempt)
+
+
+def invoice_subject(key: str) -> str:
+    """The subscription or gift that an invoice key belongs to."""
+    return key.split(":")[1]

@@ -1,0 +1,121 @@
+"""What may be asked of a subscription. Every command names itself once (`request_id`) and the instant it is meant for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from perennial.domain.catalog import PlanTerms
+from perennial.domain.proration import ProrationBasis
+from perennial.domain.subscription.state import Discount
+
+
+class When(StrEnum):
+    NOW = "now"
+    PERIOD_END = "period_end"
+
+
+class RefundPolicy(StrEnum):
+    """What a cancellation gives back: nothing, the unused rest of the period, or all that was paid for it."""
+
+    NONE = "none"
+    PRORATED = "prorated"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """`request_id` makes a repetition harmless. `at` is the effective instant (UTC); None means when it arrives.
+
+    A command that is applied again after a reset keeps its `at`, so the story is told again in its old order. Only a
+    signal that an operator types into the Temporal UI may leave `request_id` empty; it is then named by its step.
+    """
+
+    request_id: str = ""
+    at: datetime | None = None
+    actor: str = "api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseSubscription(Command):
+    until: datetime | None = None
+    when: When = When.NOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePlan(Command):
+    """To `terms` (of the subscription's own currency) and, if given, `quantity`."""
+
+    terms: PlanTerms
+    quantity: int | None = None
+    when: When = When.NOW
+    proration: ProrationBasis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeQuantity(Command):
+    quantity: int
+    when: When = When.NOW
+    proration: ProrationBasis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Command):
+    when: When = When.PERIOD_END
+    reason: str = "requested"
+    refund: RefundPolicy = RefundPolicy.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoCancel(Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reactivate(Command):
+    payment_method_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyCoupon(Command):
+    discount: Discount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPaymentMethod(Command):
+    payment_method_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendTrial(Command):
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPayment(Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddGift(Command):
+    """Prepaid periods for somebody who already subscribes."""
+
+    gift_id: str
+    periods: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipNext(Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEvent(Command):
+    """A gateway said something about attempt `attempt` at `invoice`. It is a hint to look: the gateway is asked."""
+
+    invoice: str
+    attempt: int

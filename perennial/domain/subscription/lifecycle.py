@@ -1,0 +1,244 @@
+"""The commands that move a subscription's life: pause, resume, cancel, reactivate, trials, gifts, payment methods."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from perennial.domain import calendar, keys
+from perennial.domain.calendar import Period
+from perennial.domain.errors import (
+    AlreadyCanceling,
+    AlreadyDiscounted,
+    AlreadyPaused,
+    AlreadySkipping,
+    CancellationPending,
+    InvalidInstant,
+    NotCanceling,
+    NothingToPay,
+    NotPaused,
+    NotReactivatable,
+    NotRenewing,
+    NotTrialing,
+    PaymentMethodRequired,
+    PaymentOverdue,
+)
+from perennial.domain.subscription import commands as c
+from perennial.domain.subscription.ending import close_invoices, end
+from perennial.domain.subscription.effects import Credit, Decision, Effect, Message, Note, Settle, Trigger
+from perennial.domain.subscription.opening import INCOMPLETE_FOR
+from perennial.domain.subscription.payments import attempt, unblocked
+from perennial.domain.subscription.periods import enter_new_cycle
+from perennial.domain.subscription.proration import unused_amount
+from perennial.domain.subscription.state import (
+    Cancellation,
+    Closing,
+    Pause,
+    ScheduledPause,
+    Span,
+    SpanKind,
+    State,
+    Status,
+)
+
+
+def pause(state: State, command: c.PauseSubscription, at: datetime) -> Decision:
+    if state.status is Status.PAUSED or state.scheduled_pause:
+        raise AlreadyPaused(state.id)
+    require_settled(state)
+    if state.cancellation:
+        raise CancellationPending(state.id)
+    starts = at if command.when is c.When.NOW else state.period.end
+    if command.until is not None and command.until <= starts:
+        raise InvalidInstant(f"is not after the pause begins ({starts.isoformat()})", field="until")
+    if command.when is c.When.PERIOD_END:
+        note = Note(at, "pause_scheduled", command.actor, {"at": starts.isoformat()})
+        return Decision(replace(state, scheduled_pause=ScheduledPause(starts, command.until)), notes=(note,))
+    return pause_now(state, at, command.until, command.actor)
+
+
+def pause_now(state: State, at: datetime, until: datetime | None, actor: str = "engine") -> Decision:
+    """Service stops; the unused rest of the period is kept and runs on after the pause."""
+    served = replace(state.span, end=at)
+    span = Span(at, None, SpanKind.PAUSED, state.period_no)
+    paused = replace(
+        state,
+        status=Status.PAUSED,
+        pause=Pause(at, until, state.status, state.span.kind),
+        scheduled_pause=None,
+        span=span,
+    )
+    note = Note(at, "paused", actor, {"until": until.isoformat() if until else ""})
+    message = Message(keys.notify("subscription_paused", f"{state.id}:{state.step}"), "subscription_paused")
+    return Decision(paused, notes=(note,), messages=(message,), spans=(served, span))
+
+
+def resume(state: State, command: c.Resume, at: datetime) -> Decision:
+    if state.scheduled_pause:
+        return Decision(replace(state, scheduled_pause=None), notes=(Note(at, "pause_undone", command.actor),))
+    return resume_now(state, at, command.actor)
+
+
+def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
+    """Paused time is not service time: the period ends later by exactly the pause, and its new end is the anchor."""
+    if state.pause is None:
+        raise NotPaused(state.id, state.status.value)
+    shift = at - state.pause.since
+    period = Period(state.period.start + shift, state.period.end + shift)
+    trialing = state.pause.was is Status.TRIALING
+    change = state.scheduled_change
+    gap = Span(state.span.start, at, SpanKind.PAUSED, state.period_no)
+    span = Span(at, period.end, state.pause.kind, state.period_no)
+    resumed = replace(
+        state,
+        status=state.pause.was,
+        pause=None,
+        period=period,
+        anchor=calendar.to_wall(period.end, state.timezone),
+        index=-1,
+        trial_end=period.end if trialing else state.trial_end,
+        scheduled_change=replace(change, at=period.end) if change else None,
+        span=span,
+    )
+    message = Message(keys.notify("subscription_resumed", f"{state.id}:{state.step}"), "subscription_resumed")
+    return Decision(resumed, notes=(Note(at, "resumed", actor),), messages=(message,), spans=(gap, span))
+
+
+def cancel(state: State, command: c.Cancel, at: datetime) -> Decision:
+    if command.when is c.When.PERIOD_END:
+        return _cancel_at_period_end(state, command, at)
+    if state.collection:
+        state = replace(state, cancellation=Cancellation(at, command.reason))
+        return close_invoices(state, Closing.REQUEST)
+    decision = end(state, at, Status.CANCELED, command.reason, command.actor)
+    credit = _refund(state, command, at)
+    return replace(decision, effects=(credit,) if credit else ())
+
+
+def _cancel_at_period_end(state: State, command: c.Cancel, at: datetime) -> Decision:
+    if state.cancellation:
+        raise AlreadyCanceling(state.id, state.cancellation.at)
+    if not state.status.renews:
+        raise NotRenewing(state.id, state.status.value)
+    cancellation = Cancellation(state.period.end, command.reason)
+    note = Note(at, "cancellation_scheduled", command.actor, {"at": cancellation.at.isoformat()})
+    return Decision(replace(state, cancellation=cancellation), notes=(note,))
+
+
+def undo_cancel(state: State, command: c.UndoCancel, at: datetime) -> Decision:
+    if state.cancellation is None:
+        raise NotCanceling(state.id)
+    return Decision(replace(state, cancellation=None), notes=(Note(at, "cancellation_undone", command.actor),))
+
+
+def _refund(state: State, command: c.Cancel, at: datetime) -> Effect | None:
+    if command.refund is c.RefundPolicy.NONE or not state.period_invoices:
+        return None
+    stopped = state.pause.since if state.pause else at
+    amount = None if command.refund is c.RefundPolicy.FULL else unused_amount(state, stopped)
+    if amount == 0:
+        return None
+    key = keys.credit(state.id, command.request_id)
+    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True)
+
+
+def reactivate(state: State, command: c.Reactivate, at: datetime) -> Decision:
+    """An ended subscription begins a new cycle now; it is active again when that is paid."""
+    if not state.status.is_ended:
+        raise NotReactivatable(state.id, state.status.value)
+    method = command.payment_method_id or state.payment_method_id
+    if method is None and state.terms.amount(state.quantity):
+        raise PaymentMethodRequired(state.terms.code)
+    gap = Span(state.span.end or at, at, SpanKind.ENDED, state.period_no)
+    state = replace(
+        state,
+        status=Status.INCOMPLETE,
+        payment_method_id=method,
+        incomplete_until=at + INCOMPLETE_FOR,
+        ended_at=None,
+        end_reason=None,
+    )
+    decision = enter_new_cycle(state, at, period_no=state.period_no + 1)
+    note = Note(at, "reactivated", command.actor)
+    return replace(decision, notes=(note, *decision.notes), spans=(gap, *decision.spans))
+
+
+def set_payment_method(state: State, command: c.SetPaymentMethod, at: datetime) -> Decision:
+    """During dunning the new method is tried at once."""
+    state = replace(state, payment_method_id=command.payment_method_id)
+    note = Note(at, "payment_method_set", command.actor, {"payment_method": command.payment_method_id})
+    if state.collection is None:
+        return Decision(state, notes=(note,))
+    decision = attempt(unblocked(state, at), Trigger.PAYMENT_METHOD)
+    return replace(decision, notes=(note,))
+
+
+def retry_payment(state: State, command: c.RetryPayment, at: datetime) -> Decision:
+    if state.collection is None:
+        raise NothingToPay(state.id)
+    decision = attempt(unblocked(state, at), Trigger.CUSTOMER)
+    return replace(decision, notes=(Note(at, "payment_retried", command.actor),))
+
+
+def payment_event(state: State, command: c.PaymentEvent, at: datetime) -> Decision:
+    """News of a settled invoice is not news."""
+    case = state.collection
+    if case is None or command.invoice not in case.open_invoices:
+        return Decision(state)
+    note = Note(at, "payment_event", command.actor, {"attempt": str(command.attempt)})
+    return Decision(state, effects=(Settle(command.invoice, command.attempt),), notes=(note,))
+
+
+def extend_trial(state: State, command: c.ExtendTrial, at: datetime) -> Decision:
+    if state.status is not Status.TRIALING:
+        raise NotTrialing(state.id, state.status.value)
+    until = command.until.replace(microsecond=0)
+    if until <= state.period.end:
+        raise InvalidInstant(f"is not after the trial's end ({state.period.end.isoformat()})", field="until")
+    span = replace(state.span, end=until)
+    change = state.scheduled_change
+    state = replace(
+        state,
+        period=Period(state.period.start, until),
+        trial_end=until,
+        anchor=calendar.to_wall(until, state.timezone),
+        span=span,
+        reminded_period=-1,
+        scheduled_change=replace(change, at=until) if change else None,
+        cancellation=replace(state.cancellation, at=until) if state.cancellation else None,
+    )
+    note = Note(at, "trial_extended", command.actor, {"until": until.isoformat()})
+    return Decision(state, notes=(note,), spans=(span,))
+
+
+def skip_next(state: State, command: c.SkipNext, at: datetime) -> Decision:
+    require_settled(state)
+    if state.skip_next:
+        raise AlreadySkipping(state.id)
+    return Decision(replace(state, skip_next=True), notes=(Note(at, "skip_scheduled", command.actor),))
+
+
+def apply_coupon(state: State, command: c.ApplyCoupon, at: datetime) -> Decision:
+    """It counts from the next whole period on."""
+    if state.discount:
+        raise AlreadyDiscounted(state.id, state.discount.coupon)
+    note = Note(at, "coupon_applied", command.actor, {"coupon": command.discount.coupon})
+    return Decision(replace(state, discount=command.discount), notes=(note,))
+
+
+def add_gift(state: State, command: c.AddGift, at: datetime) -> Decision:
+    require_settled(state)
+    state = replace(state, prepaid_periods=state.prepaid_periods + command.periods)
+    data = {"gift": command.gift_id, "periods": str(command.periods)}
+    return Decision(state, notes=(Note(at, "gift_added", command.actor, data),))
+
+
+def require_settled(state: State) -> None:
+    """Trialing or active with nothing owed.
+
+    Raises:
+        PaymentOverdue: if an invoice is open; it has to be paid (or the subscription cancelled) first.
+        AlreadyPaused: if it is paused.
+    """
+    if state.status is Status.PAUSED:
+        raise AlreadyPaused(state.id)
+    if state.collection or state.status not in (Status.TRIALING, Status.ACTIVE):
+        raise PaymentOverdue(state.id, state.status.value)

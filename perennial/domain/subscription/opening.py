@@ -1,0 +1,98 @@
+"""How a subscription comes to be, before anything has happened to it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perennial.domain import calendar
+from perennial.domain.calendar import Period
+from perennial.domain.catalog import PlanTerms
+from perennial.domain.errors import InvalidQuantity, PaymentMethodRequired
+from perennial.domain.subscription.state import Discount, Span, SpanKind, State, Status
+
+MAX_QUANTITY = 1_000_000
+# As card schemes expect it: a first payment that is not settled within a day is given up.
+INCOMPLETE_FOR = timedelta(hours=23)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a new subscription is made of. `start` is UTC; `prepaid_periods` come from the gift `gift_id`."""
+
+    id: str
+    customer_id: str
+    terms: PlanTerms
+    quantity: int
+    timezone: str
+    start: datetime
+    payment_method_id: str | None = None
+    trial_days: int | None = None
+    discount: Discount | None = None
+    prepaid_periods: int = 0
+    gift_id: str | None = None
+    test_clock_id: str | None = None
+    clock_offset: timedelta = timedelta()
+    renewal_window_seconds: int = 0
+
+
+def open_subscription(opening: Opening) -> State:
+    """The state in which a workflow starts. Whole seconds: an anchor with microseconds helps nobody.
+
+    Raises:
+        PaymentMethodRequired: if something will be charged and there is nothing to charge.
+        InvalidQuantity, UnknownTimezone: if those inputs are wrong.
+    """
+    terms = opening.terms
+    check_quantity(opening.quantity)
+    calendar.check_timezone(opening.timezone)
+    start = opening.start.replace(microsecond=0)
+    trial_days = terms.trial_days if opening.trial_days is None else opening.trial_days
+    trial_days = 0 if opening.prepaid_periods else trial_days
+    if trial_days:
+        trial_end = calendar.add_local_days(start, trial_days, opening.timezone)
+        anchor, index, period = calendar.to_wall(trial_end, opening.timezone), -1, Period(start, trial_end)
+        status, kind, incomplete_until = Status.TRIALING, SpanKind.TRIAL, None
+    else:
+        trial_end = None
+        anchor, index = calendar.to_wall(start, opening.timezone), 0
+        period = Period(start, calendar.boundary(anchor, terms.interval, opening.timezone, 1))
+        status, kind, incomplete_until = Status.INCOMPLETE, SpanKind.PAID, start + INCOMPLETE_FOR
+    state = State(
+        id=opening.id,
+        customer_id=opening.customer_id,
+        currency=terms.currency,
+        timezone=opening.timezone,
+        terms=terms,
+        quantity=opening.quantity,
+        status=status,
+        created_at=start,
+        as_of=start,
+        anchor=anchor,
+        index=index,
+        period=period,
+        period_no=0,
+        span=Span(period.start, period.end, kind, 0),
+        payment_method_id=opening.payment_method_id,
+        trial_end=trial_end,
+        incomplete_until=incomplete_until,
+        discount=opening.discount,
+        prepaid_periods=opening.prepaid_periods,
+        gift_id=opening.gift_id,
+        test_clock_id=opening.test_clock_id,
+        clock_offset=opening.clock_offset,
+        renewal_window_seconds=opening.renewal_window_seconds,
+    )
+    _check_payment_method(state, trial=bool(trial_days))
+    return state
+
+
+def check_quantity(quantity: int) -> None:
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise InvalidQuantity(f"must be between 1 and {MAX_QUANTITY}", field="quantity")
+
+
+def _check_payment_method(state: State, *, trial: bool) -> None:
+    if state.payment_method_id or state.prepaid_periods:
+        return
+    needed = state.terms.trial_needs_card if trial else True
+    if needed and state.terms.amount(state.quantity) > 0:
+        raise PaymentMethodRequired(state.terms.code)

@@ -1,0 +1,178 @@
+"""What a payment's outcome means: activation, recovery, dunning and its end."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from perennial.domain import calendar, dunning, keys
+from perennial.domain.calendar import Period
+from perennial.domain.dunning import DeclineClass, FinalAction, HardDecline
+from perennial.domain.subscription.effects import (
+    Collect,
+    Decision,
+    Message,
+    Note,
+    PaymentFact,
+    PaymentStatus,
+    Trigger,
+)
+from perennial.domain.subscription.ending import close_invoices, end
+from perennial.domain.subscription.periods import enter_new_cycle
+from perennial.domain.subscription.state import Closing, Collection, Pause, Span, SpanKind, State, Status
+
+NO_PAYMENT_METHOD = "no_payment_method"
+
+
+def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
+    """The next state, knowing what became of an invoice at domain time `at`. News of a settled one changes nothing."""
+    case = state.collection
+    if case is None or fact.invoice not in case.open_invoices:
+        return Decision(state)
+    gone = fact.status in (PaymentStatus.PAID, PaymentStatus.CLOSED)
+    if fact.invoice != case.invoice:
+        arrears = tuple(key for key in case.arrears if key != fact.invoice) if gone else case.arrears
+        return Decision(replace(state, collection=replace(case, arrears=arrears)))
+    if gone:
+        return _gone(state, case, fact, at)
+    return _failed(state, case, fact, at)
+
+
+def attempt(state: State, trigger: Trigger) -> Decision:
+    """One more attempt at the open invoice."""
+    case = state.collection
+    assert case is not None, "there is an open invoice"  # noqa: S101 - a law of the callers
+    case = replace(case, attempt=case.attempt + 1, in_flight=True)
+    effect = Collect(case.invoice, case.attempt, state.payment_method_id, trigger)
+    return Decision(replace(state, collection=case), effects=(effect,))
+
+
+def retry_by_policy(state: State) -> Decision:
+    case = state.collection
+    assert case is not None, "a retry is due only in a case"  # noqa: S101 - a law of next_due
+    state = replace(state, collection=replace(case, retries_used=case.retries_used + 1))
+    return attempt(state, Trigger.SCHEDULE)
+
+
+def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:
+    paid = fact.status is PaymentStatus.PAID
+    if case.arrears:
+        state = replace(state, collection=replace(case, invoice=case.arrears[0], arrears=case.arrears[1:], attempt=0))
+        return close_invoices(state, case.closing) if case.closing else attempt(state, Trigger.ARREARS)
+    if case.closing is Closing.REQUEST and state.cancellation:
+        return end(state, at, Status.CANCELED, state.cancellation.reason)
+    if paid:
+        return _settled(replace(state, collection=None), at)
+    if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
+        return end(state, at, Status.EXPIRED, "first_payment_not_settled")
+    return _after_dunning(replace(state, collection=None), at)
+
+
+def _settled(state: State, at: datetime) -> Decision:
+    """Nothing is owed any more."""
+    match state.status:
+        case Status.INCOMPLETE:
+            state = replace(state, status=Status.ACTIVE, incomplete_until=None)
+            key = keys.notify("subscription_started", f"{state.id}:{state.period_no}")
+            message = Message(key, "subscription_started")
+            return Decision(state, notes=(Note(at, "activated"),), messages=(message,))
+        case Status.PAST_DUE:
+            return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "recovered"),))
+        case Status.UNPAID:
+            return _back_from_unpaid(replace(state, status=Status.ACTIVE), at)
+        case _:
+            return Decision(state)
+
+
+def _back_from_unpaid(state: State, at: datetime) -> Decision:
+    gap = Span(state.span.start, at, SpanKind.UNPAID, state.period_no)
+    note = Note(at, "recovered")
+    if at < state.period.end:
+        span = Span(at, state.period.end, SpanKind.PAID, state.period_no)
+        return Decision(replace(state, span=span), notes=(note,), spans=(gap, span))
+    decision = enter_new_cycle(state, at, period_no=state.period_no + 1)
+    return replace(decision, notes=(note, *decision.notes), spans=(gap, *decision.spans))
+
+
+def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:
+    """Declined, waiting for the customer's bank, or nothing to charge."""
+    needs_customer = fact.status is PaymentStatus.ACTION_REQUIRED
+    kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code)
+    case = replace(
+        case,
+        in_flight=False,
+        first_failed_at=case.first_failed_at or fact.at,
+        code=fact.code,
+        blocked=kind is not DeclineClass.SOFT,
+        closing=None,
+    )
+    status = state.status if state.status in (Status.INCOMPLETE, Status.UNPAID) else Status.PAST_DUE
+    state = replace(state, collection=case, status=status)
+    note = Note(fact.at, "payment_failed", data={"code": fact.code or "", "attempt": str(fact.attempt)})
+    gives_up = kind is DeclineClass.HARD and state.terms.dunning.on_hard_decline is HardDecline.FINAL_ACTION
+    if gives_up and status is Status.PAST_DUE:
+        decision = close_dunning(state, at)
+        return replace(decision, notes=(note, *decision.notes))
+    return Decision(state, notes=(note,))
+
+
+def _classify(code: str | None) -> DeclineClass:
+    return DeclineClass.HARD if code in (None, NO_PAYMENT_METHOD) else dunning.classify(code)
+
+
+def unblocked(state: State, at: datetime) -> State:
+    """The customer has acted: scheduled retries count again, those whose time has passed meanwhile do not."""
+    case = state.collection
+    if case is None or not case.blocked or case.first_failed_at is None:
+        return state
+    policy = state.terms.dunning
+    used = case.retries_used
+    while used < len(policy.retry_offsets_days) and (
+        dunning.retry_at(policy, case.first_failed_at, state.timezone, used) <= at
+    ):
+        used += 1
+    return replace(state, collection=replace(case, blocked=False, retries_used=used))
+
+
+def suspend(state: State, at: datetime) -> Decision:
+    """The grace period is over: access ends, the case goes on."""
+    case = state.collection
+    assert case is not None, "grace ends only in a case"  # noqa: S101 - a law of next_due
+    message = Message(keys.notify("access_suspended", case.invoice), "access_suspended")
+    state = replace(state, collection=replace(case, suspended=True))
+    return Decision(state, notes=(Note(at, "access_suspended"),), messages=(message,))
+
+
+def close_dunning(state: State, at: datetime) -> Decision:
+    """The policy is exhausted. `unpaid` leaves the invoices open, everything else gives them up first."""
+    if state.terms.dunning.final_action is not FinalAction.UNPAID:
+        return close_invoices(state, Closing.DUNNING)
+    case = state.collection
+    assert case is not None, "dunning ends only in a case"  # noqa: S101 - a law of next_due
+    served = replace(state.span, end=max(at, state.span.start))
+    span = Span(served.end or at, None, SpanKind.UNPAID, state.period_no)
+    state = replace(state, status=Status.UNPAID, collection=replace(case, blocked=True), span=span)
+    message = Message(keys.notify("subscription_unpaid", case.invoice), "subscription_unpaid")
+    return Decision(state, notes=(Note(at, "unpaid"),), messages=(message,), spans=(served, span))
+
+
+def _after_dunning(state: State, at: datetime) -> Decision:
+    """The invoices have been given up; what the policy says happens to the subscription."""
+    match state.terms.dunning.final_action:
+        case FinalAction.PAUSE:
+            # What was served is not owed any more and what is left was never paid: resuming starts a new period.
+            served = replace(state.span, end=max(at, state.span.start))
+            span = Span(served.end or at, None, SpanKind.PAUSED, state.period_no)
+            state = replace(
+                state,
+                status=Status.PAUSED,
+                pause=Pause(at, None, Status.ACTIVE, SpanKind.PAID),
+                period=Period(state.period.start, max(at, state.period.start)),
+                anchor=calendar.to_wall(at, state.timezone),
+                index=-1,
+                span=span,
+            )
+            message = Message(keys.notify("subscription_paused", f"{state.id}:{state.step}"), "subscription_paused")
+            return Decision(state, notes=(Note(at, "paused"),), messages=(message,), spans=(served, span))
+        case FinalAction.SKIP:
+            return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "payment_skipped"),))
+        case _:
+            return end(state, at, Status.CANCELED, "payment_failed")

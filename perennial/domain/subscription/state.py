@@ -1,0 +1,192 @@
+"""What a subscription is at one moment: a value without personal data, small enough to travel with every step."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from perennial.domain.calendar import Period
+from perennial.domain.catalog import PlanTerms
+from perennial.domain.money import round_half_away
+
+
+class Status(StrEnum):
+    """`non_renewing` is no status: it is `active` with a cancellation ahead."""
+
+    INCOMPLETE = "incomplete"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def is_ended(self) -> bool:
+        return self in (Status.CANCELED, Status.EXPIRED)
+
+    @property
+    def renews(self) -> bool:
+        """Whether the end of the period begins another one."""
+        return self in (Status.TRIALING, Status.ACTIVE, Status.PAST_DUE)
+
+
+class SpanKind(StrEnum):
+    """What a stretch of a subscription's life is. The stretches tile the time from its start to its end."""
+
+    TRIAL = "trial"
+    PAID = "paid"
+    PREPAID = "prepaid"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+    UNPAID = "unpaid"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """A redeemed coupon: a percentage or an amount in minor units; `periods_left` None means for ever."""
+
+    coupon: str
+    percent: Decimal | None = None
+    amount: int | None = None
+    periods_left: int | None = None
+
+    def off(self, amount: int) -> int:
+        """How much less than `amount` is charged; never more than the amount itself."""
+        if self.percent is not None:
+            return min(amount, round_half_away(Fraction(amount) * Fraction(self.percent) / 100))
+        return min(amount, self.amount or 0)
+
+    def after_a_period(self) -> "Discount | None":
+        if self.periods_left is None:
+            return self
+        return replace(self, periods_left=self.periods_left - 1) if self.periods_left > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`was` and `kind` are the status and the service to return to; the rest of the period is kept until then."""
+
+    since: datetime
+    until: datetime | None
+    was: Status
+    kind: SpanKind
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledChange:
+    """A change of plan or quantity that waits for the end of the period."""
+
+    at: datetime
+    terms: PlanTerms
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledPause:
+    at: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    at: datetime
+    reason: str
+
+
+class Closing(StrEnum):
+    """Why open invoices are being given up, and so what follows when they are."""
+
+    EXPIRE = "expire"
+    REQUEST = "request"
+    DUNNING = "dunning"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of service; `end` None while it is open. A later span with the same start replaces it."""
+
+    start: datetime
+    end: datetime | None
+    kind: SpanKind
+    period_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The open invoice that is being collected, and the dunning case when an attempt has failed.
+
+    `attempt` counts attempts made for `invoice`, the one in flight among them. `retries_used` counts those of the
+    policy alone. `blocked` waits for the customer (new method, authentication). `arrears` are further open invoices,
+    oldest first, whose turn comes when this one is paid.
+    """
+
+    invoice: str
+    attempt: int
+    in_flight: bool
+    first_failed_at: datetime | None = None
+    retries_used: int = 0
+    code: str | None = None
+    blocked: bool = False
+    suspended: bool = False
+    closing: Closing | None = None
+    arrears: tuple[str, ...] = ()
+
+    @property
+    def open_invoices(self) -> tuple[str, ...]:
+        return (self.invoice, *self.arrears)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One subscription. `as_of` is the last instant acted upon; nothing later is effective before it.
+
+    `anchor` is a local wall time in `timezone`; the period has `index` counted from it and `period_no` counted over
+    the whole life (it names invoices, so it never repeats). `period_amount` (minor units) is what a whole period costs
+    now, discount taken off: the base of credits for the unused rest; `period_invoices` are those that paid for it.
+    `span` is the stretch of service that is running.
+    """
+
+    id: str
+    customer_id: str
+    currency: str
+    timezone: str
+    terms: PlanTerms
+    quantity: int
+    status: Status
+    created_at: datetime
+    as_of: datetime
+    anchor: datetime
+    index: int
+    period: Period
+    period_no: int
+    span: Span
+    period_amount: int = 0
+    period_invoices: tuple[str, ...] = ()
+    payment_method_id: str | None = None
+    trial_end: datetime | None = None
+    incomplete_until: datetime | None = None
+    discount: Discount | None = None
+    collection: Collection | None = None
+    pause: Pause | None = None
+    scheduled_pause: ScheduledPause | None = None
+    scheduled_change: ScheduledChange | None = None
+    cancellation: Cancellation | None = None
+    skip_next: bool = False
+    prepaid_periods: int = 0
+    gift_id: str | None = None
+    reminded_period: int = -1
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+    test_clock_id: str | None = None
+    clock_offset: timedelta = timedelta()
+    renewal_window_seconds: int = 0
+    step: int = 0
+    applied: tuple[str, ...] = ()
+
+    @property
+    def is_begun(self) -> bool:
+        return self.step > 0

@@ -1,0 +1,58 @@
+"""What a run shows of itself in the Temporal UI without being opened."""
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
+
+with workflow.unsafe.imports_passed_through():
+    from perennial.contracts.views import view_of
+    from perennial.domain import subscription as core
+    from perennial.domain.money import Money
+    from perennial.temporal.search_attributes import DUNNING_ATTEMPT, NEXT_DUE_AT, PLAN_CODE, SUBSCRIPTION_STATUS
+
+
+class Signboard:
+    """Upserts search attributes only when they change (each upsert is an event) and keeps the details current."""
+
+    def __init__(self, state: core.State) -> None:
+        self._shown = _attributes(state)
+
+    def show(self, state: core.State) -> None:
+        workflow.set_current_details(_details(state))
+        status, plan, next_due_at, attempt = _attributes(state)
+        before = self._shown
+        updates: list[SearchAttributeUpdate] = []
+        if status != before[0]:
+            updates.append(SUBSCRIPTION_STATUS.value_set(status))
+        if plan != before[1]:
+            updates.append(PLAN_CODE.value_set(plan))
+        if next_due_at != before[2]:
+            updates.append(NEXT_DUE_AT.value_set(next_due_at) if next_due_at else NEXT_DUE_AT.value_unset())
+        if attempt != before[3]:
+            updates.append(DUNNING_ATTEMPT.value_set(attempt))
+        if updates:
+            workflow.upsert_search_attributes(updates)
+            self._shown = (status, plan, next_due_at, attempt)
+
+
+def _attributes(state: core.State) -> tuple[str, str, datetime | None, int]:
+    view = view_of(state)
+    return view.status, view.plan, view.next_due_at, view.dunning_attempt
+
+
+def _details(state: core.State) -> str:
+    view = view_of(state)
+    price = Money(state.terms.amount(state.quantity), state.currency)
+    lines = [
+        f"**{view.status}** · {state.terms.name} x {state.quantity} · {price} / {state.terms.interval}",
+        f"- period {state.period_no}: {view.period_start:%Y-%m-%d %H:%M} to {view.period_end:%Y-%m-%d %H:%M} UTC",
+        f"- next: {view.next_due_kind or 'a command'} {view.next_due_at or ''}",
+    ]
+    if state.period_invoices:
+        lines.append(f"- last invoice: `{state.period_invoices[-1]}`")
+    if state.collection and view.decline_code:
+        lines.append(f"- owed: `{state.collection.invoice}`, attempt {view.dunning_attempt}: {view.decline_code}")
+    if view.cancel_at:
+        lines.append(f"- ends {view.cancel_at:%Y-%m-%d}")
+    return "\n".join(lines)
