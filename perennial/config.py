@@ -122,14 +122,14 @@ class Settings(BaseSettings):
         raise SettingsError(f"{PREFIX}{name.upper()}: is not set, and no `perennial dev` is running in {where}")
 
 
-def load_settings() -> Settings:
-    """The settings of this process.
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; `overrides` (from a command line) come before the environment.
 
     Outside production, addresses that are not set are those of the `perennial dev` running in the data folder.
     Raises SettingsError: a line for each wrong setting, `PERENNIAL_API_PORT: ...`.
     """
     try:
-        settings = Settings()
+        settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError("\n".join(sorted(_lines(error)))) from None
     if settings.is_production:
@@ -185,5 +185,5 @@ def _running_stack(data_dir: Path) -> dict[str, object]:
         written = json.loads((data_dir / STACK_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    names = ("database_url", "temporal_address", "api_host", "api_port")
+    names = ("database_url", "temporal_address", "temporal_namespace", "api_host", "api_port")
     return {name: written[name] for name in names if name in written}

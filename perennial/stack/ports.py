@@ -1,6 +1,7 @@
 """TCP ports on this machine."""
 
 import socket
+from collections.abc import Callable
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -22,6 +23,11 @@ def free_port(host: str = "127.0.0.1") -> int:
     return port
 
 
-def preferred_port(port: int | None, host: str = "127.0.0.1") -> int:
-    """The port asked for when it is free, else some free one."""
-    return port if port and is_free(port, host) else free_port(host)
+def choose_port(wanted: int | None, what: str, say: Callable[[str], None], host: str = "127.0.0.1") -> int:
+    """The port asked for when it is free, else another one, and a word about it."""
+    if wanted and is_free(wanted, host):
+        return wanted
+    port = free_port(host)
+    if wanted:
+        say(f"Port {wanted} is taken: {what} uses {port}.")
+    return port

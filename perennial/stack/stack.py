@@ -1,5 +1,6 @@
 """The embedded stack: PostgreSQL and Temporal as child processes that start, stop and die with us."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ class Stack:
         temporal_file: bool = True,
         ui: bool = True,
         namespace: str = NAMESPACE,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
         self.namespace = namespace
@@ -35,15 +37,20 @@ class Stack:
         self._temporal_address = temporal_address
         self._temporal_file = temporal_file
         self._ui = ui
+        self._say = say
 
     @classmethod
-    def persistent(cls, settings: Settings) -> "Stack":
-        """The stack of `perennial dev`: state survives in the data folder; parts that the settings name are used."""
+    def persistent(cls, settings: Settings, say: Callable[[str], None] = lambda _: None) -> "Stack":
+        """The stack of `perennial dev`: state survives in the data folder; parts that the settings name are used.
+
+        `say` hears of ports that were taken.
+        """
         return cls(
             StackFolder(settings.data_dir, throw_away=False),
             database_url=settings.database_url,
             temporal_address=settings.temporal_address,
             namespace=settings.temporal_namespace,
+            say=say,
         )
 
     @classmethod
@@ -112,6 +119,11 @@ class Stack:
             f"{PREFIX}DATA_DIR": str(self.folder.path),
         }
 
+    def publish(self, **more: object) -> None:
+        """Lets the command line of other terminals find this stack, through the data folder."""
+        addresses = {"database_url": self.database_url, "temporal_address": self.temporal_address}
+        self.folder.publish(addresses | {"temporal_namespace": self.namespace} | more)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -138,6 +150,7 @@ class Stack:
             port=None if folder.throw_away else DEFAULT_PORT,
             ui_port=DEFAULT_UI_PORT if self._ui else None,
             namespace=self.namespace,
+            say=self._say,
         )
         self.temporal = temporal
         temporal.start()

@@ -6,11 +6,12 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
-from perennial.stack.ports import preferred_port
+from perennial.stack.ports import choose_port, free_port
 from perennial.stack.process import ChildProcess, StackError, tail
 
 HOST = "127.0.0.1"
@@ -55,6 +56,7 @@ class EmbeddedTemporal:
         port: int | None = None,
         ui_port: int | None = None,
         namespace: str = NAMESPACE,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.log_path = log_path
         self.db_file = None if db_file is None else db_file.absolute()
@@ -62,6 +64,7 @@ class EmbeddedTemporal:
         self.port: int | None = None
         self.ui_port: int | None = None
         self.process: ChildProcess | None = None
+        self._say = say
         self._wanted_port = port
         self._wanted_ui_port = ui_port
 
@@ -78,10 +81,10 @@ class EmbeddedTemporal:
         self._stop_leftover()
         for attempt in range(ATTEMPTS):
             # A restart keeps its port: workers and clients reconnect by themselves.
-            self.port = preferred_port(self.port or self._wanted_port, HOST)
+            self.port = choose_port(self.port or self._wanted_port, "Temporal", self._say, HOST)
             if self._wanted_ui_port is not None:
-                self.ui_port = preferred_port(self.ui_port or self._wanted_ui_port, HOST)
-            http_port = preferred_port(None, HOST)
+                self.ui_port = choose_port(self.ui_port or self._wanted_ui_port, "Temporal's UI", self._say, HOST)
+            http_port = free_port(HOST)
             self.process = self._process(http_port)
             self.process.start()
             if self._wait_until_ready(http_port):

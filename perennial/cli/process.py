@@ -1,0 +1,79 @@
+"""`api`, `worker`, `relay`, `migrate`: one process each, as production runs them."""
+
+import importlib
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from perennial.config import load_settings
+from perennial.stack.process import StackError
+
+SHUTDOWN_SECONDS = 10
+
+
+def api(
+    host: Annotated[str | None, typer.Option(help="The interface to listen on (PERENNIAL_API_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on (PERENNIAL_API_PORT).")] = None,
+) -> None:
+    """The HTTP API until SIGTERM; requests under way are finished first."""
+    import uvicorn
+
+    settings = load_settings()
+    create_app = _application("api.app", "create_app")
+    uvicorn.run(
+        create_app,
+        factory=True,
+        host=host or settings.api_host,
+        port=settings.api_port if port is None else port,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+    )
+
+
+def worker() -> None:
+    """The Temporal worker until SIGTERM; activities under way are finished first."""
+    _application("worker", "main")()
+
+
+def relay() -> None:
+    """Delivers what the outbox holds until SIGTERM."""
+    _application("perennial.notifications.relay", "main")()
+
+
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the migrations are in step with the models.")
+    ] = False,
+) -> None:
+    """Brings the database up to date.
+
+    With --check nothing of yours is touched: a throw-away PostgreSQL is migrated and compared with the models.
+    """
+    from perennial.cli.migrations import in_step, upgrade
+
+    if not check:
+        revision = upgrade(load_settings().require_database_url())
+        typer.echo(f"The database is at revision {revision}.")
+        return
+    differences = in_step()
+    for difference in differences:
+        typer.echo(difference, err=True)
+    if differences:
+        raise typer.Exit(1)
+    typer.echo("The migrations are in step with the models.")
+
+
+def _application(module: str, name: str) -> Callable[[], object]:
+    """A part of the application, which only the source tree and the container image hold."""
+    try:
+        target: Callable[[], object] = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise StackError(
+            f"{module} is not installed: the wheel holds the library `perennial` alone. "
+            "Run from the source tree (`make install`) or the container image."
+        ) from None
+    return target
