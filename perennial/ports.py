@@ -265,7 +265,10 @@ class PaymentGateway(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A rendered message. `key` (`notify:{kind}:{subject}`) makes delivery idempotent; `at` is aware UTC."""
+    """A rendered message. `key` (`notify:{kind}:{subject}`) makes delivery idempotent.
+
+    `occurred_at` is domain time (aware UTC): on a test clock it may lie years ahead of the delivery.
+    """
 
     key: str
     kind: str
@@ -273,7 +276,7 @@ class Notification:
     recipient: str
     subject: str
     body: str
-    at: datetime
+    occurred_at: datetime
 
 
 @runtime_checkable

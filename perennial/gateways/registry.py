@@ -58,13 +58,14 @@ def build_dispatcher(settings: GatewaySettings, engine: Engine, url: str | None 
     """
     if settings.gateway != SimulatorGateway.name:
         return None
-    return WebhookDispatcher(engine, url=url or webhook_url(settings), secret=settings.webhook_secret)
+    url = url or f"{api_url(settings)}/v1/webhooks/{settings.gateway}"
+    return WebhookDispatcher(engine, url=url, secret=settings.webhook_secret)
 
 
-def webhook_url(settings: GatewaySettings) -> str:
-    """Where this machine's API takes the webhooks of the gateway. One that listens everywhere listens on loopback."""
+def api_url(settings: GatewaySettings) -> str:
+    """Where this machine's API is. One that listens on every interface listens on loopback too."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104 (not bound)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}/v1/webhooks/{settings.gateway}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
 
 
 def gateway_names() -> tuple[str, ...]:

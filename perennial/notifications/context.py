@@ -1,0 +1,124 @@
+"""What a message may say beyond its payload, looked up for a whole batch at once: names, plans, invoices, gifts.
+
+Personal data never travels in a payload of a workflow; it is read here, when the message is written, from the rows
+that own it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from perennial.db.models import Customer, Gift, Invoice, OutboxMessage, PlanVersion, Subscription
+from perennial.notifications.kinds import BY_NAME, Audience
+
+Facts = dict[str, Any]
+
+
+class Address:
+    """Whom a message goes to, and in whose time zone its dates are told."""
+
+    __slots__ = ("email", "name", "timezone")
+
+    def __init__(self, email: str, name: str, timezone: str) -> None:
+        self.email, self.name, self.timezone = email, name, timezone
+
+
+class Batch:
+    """The facts of a batch of messages, in four queries however many there are."""
+
+    def __init__(self, session: Session, messages: Sequence[OutboxMessage]) -> None:
+        self._gifts = _gifts(session, _named(messages, "gift"))
+        self._subscriptions = _subscriptions(session, {m.subscription_id for m in messages if m.subscription_id})
+        self._invoices = _invoices(session, _named(messages, "invoice"))
+        customers = {m.customer_id for m in messages if m.customer_id}
+        customers |= {facts["giver_id"] for facts in self._gifts.values()}
+        self._customers = _customers(session, customers)
+
+    def address(self, message: OutboxMessage) -> Address | None:
+        """None when nobody is known who could be told."""
+        gift = self._gifts.get(_name(message, "gift"))
+        kind = BY_NAME.get(message.kind)
+        if kind is not None and kind.audience is Audience.GIFT_RECIPIENT:
+            if gift is None:
+                return None
+            giver = self._customers[gift["giver_id"]]
+            return Address(gift["recipient_email"], gift["recipient_name"], giver.timezone)
+        return self._customers.get(message.customer_id or "")
+
+    def facts(self, message: OutboxMessage, address: Address, absolute: Callable[[str], str]) -> Facts:
+        """Everything the template may use; the payload has the last word."""
+        facts: Facts = {
+            "customer_name": address.name,
+            "timezone": address.timezone,
+            "occurred_at": message.occurred_at,
+        }
+        facts |= self._subscriptions.get(message.subscription_id or "", {})
+        facts |= self._invoices.get(_name(message, "invoice"), {})
+        gift = self._gifts.get(_name(message, "gift"))
+        if gift is not None:
+            facts |= gift | {"giver_name": self._customers[gift["giver_id"]].name}
+        facts |= message.payload
+        if "action_url" in facts:
+            facts["action_url"] = absolute(facts["action_url"])
+        return facts
+
+
+def _name(message: OutboxMessage, of: str) -> str:
+    """The id that a payload names, or "": a row with garbage in it must fail alone, not its batch."""
+    payload: object = message.payload
+    found = payload.get(of) if isinstance(payload, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _named(messages: Sequence[OutboxMessage], of: str) -> set[str]:
+    return {name for message in messages if (name := _name(message, of))}
+
+
+def _customers(session: Session, ids: Iterable[str]) -> dict[str, Address]:
+    statement = select(Customer.id, Customer.email, Customer.name, Customer.timezone).where(Customer.id.in_(ids))
+    return {row.id: Address(row.email, row.name, row.timezone) for row in session.execute(statement)}
+
+
+def _subscriptions(session: Session, ids: Iterable[str]) -> dict[str, Facts]:
+    statement = (
+        select(Subscription.id, Subscription.quantity, PlanVersion.name)
+        .join(
+            PlanVersion,
+            and_(PlanVersion.plan_code == Subscription.plan_code, PlanVersion.version == Subscription.plan_version),
+        )
+        .where(Subscription.id.in_(ids))
+    )
+    return {row.id: {"plan": row.name, "quantity": row.quantity} for row in session.execute(statement)}
+
+
+def _invoices(session: Session, ids: Iterable[str]) -> dict[str, Facts]:
+    statement = select(Invoice.id, Invoice.number, Invoice.amount_due, Invoice.currency).where(Invoice.id.in_(ids))
+    return {
+        row.id: {"invoice_number": row.number, "amount": row.amount_due, "currency": row.currency}
+        for row in session.execute(statement)
+    }
+
+
+def _gifts(session: Session, ids: Iterable[str]) -> dict[str, Facts]:
+    statement = (
+        select(Gift, PlanVersion.name)
+        .join(PlanVersion, and_(PlanVersion.plan_code == Gift.plan_code, PlanVersion.version == Gift.plan_version))
+        .where(Gift.id.in_(ids))
+    )
+    return {
+        gift.id: {
+            "plan": plan,
+            "quantity": gift.quantity,
+            "periods": gift.periods,
+            "giver_id": gift.giver_id,
+            "recipient_name": gift.recipient_name,
+            "recipient_email": gift.recipient_email,
+            "message": gift.message,
+            "claim_code": gift.claim_code,
+            "deliver_at": gift.deliver_at,
+            "expires_at": gift.expires_at,
+        }
+        for gift, plan in session.execute(statement)
+    }

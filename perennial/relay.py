@@ -1,0 +1,77 @@
+"""The relay process: messages out of the outbox, and the webhooks of a gateway that has no servers of its own.
+
+It is the composition root of both. They share a process because each is small and both only wait for rows.
+"""
+
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from threading import Event, current_thread, main_thread
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from perennial.config import Settings, load_settings
+from perennial.db.engine import make_engine, make_sessions
+from perennial.gateways.registry import api_url, build_dispatcher, build_gateway, prepare_gateway
+from perennial.notifications.mailbox import LocalMailbox
+from perennial.notifications.relay import Relay
+
+# How long an empty outbox is left alone. Three small queries a round.
+IDLE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+def main(settings: Settings | None = None, stop: Event | None = None) -> None:
+    """Run until SIGTERM or SIGINT, or until `stop` is set. What is being delivered is finished first."""
+    settings = settings or load_settings()
+    stop = stop or Event()
+    _stop_on_signals(stop)
+    engine = make_engine(settings.require_database_url(), pool_size=4)
+    sessions = make_sessions(engine)
+    gateway = build_gateway(settings, engine)
+    dispatcher = build_dispatcher(settings, engine)
+    relay = Relay(sessions, (LocalMailbox(sessions, _now),), _now, base_url=api_url(settings))
+    pumps = (relay.run_once,) if dispatcher is None else (relay.run_once, dispatcher.run_once)
+    _log.info("relay_started", gateway=gateway.name)
+    try:
+        pump(pumps, stop, prepare=lambda: prepare_gateway(gateway))
+    finally:
+        if dispatcher is not None:
+            dispatcher.close()
+        engine.dispose()
+    _log.info("relay_stopped")
+
+
+def pump(pumps: Sequence[Callable[[], int]], stop: Event, *, prepare: Callable[[], None] = lambda: None) -> None:
+    """Prepare, then run each in turn until `stop`; rest when none had anything to do.
+
+    A database that is away, or not migrated yet, is waited for: a relay may be started before it.
+    """
+    pause, is_prepared = IDLE_SECONDS, False
+    while not stop.is_set():
+        try:
+            if not is_prepared:
+                prepare()
+                is_prepared = True
+            busy = sum([run_once() for run_once in pumps])
+        except SQLAlchemyError as error:
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            _log.warning("relay_waits_for_database", error=type(error).__name__, seconds=pause)
+            stop.wait(pause)
+            continue
+        pause = IDLE_SECONDS
+        if not busy:
+            stop.wait(pause)
+
+
+def _stop_on_signals(stop: Event) -> None:
+    if current_thread() is main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
