@@ -74,13 +74,15 @@ class SimulatorGateway:
     def charge(self, request: ChargeRequest) -> ChargeResult:
         _validate(request.key, request.amount, request.currency)
         card = cards.card(request.token)
-        self._faults.before_call()
+        with _answering():
+            self._faults.before_call()
         self._interrupt(card, request)
         fresh = self._charge_counted(card, request) if card.counts else self._charge_once(card, request)
         if fresh is not None and card.loses_answer:
             raise GatewayOutcomeUnknown(f"no answer about {request.key}")
         result = fresh or self._answer_again(request)
-        self._faults.after_call()
+        with _answering():
+            self._faults.after_call()
         return result
 
     def find_charge(self, key: str) -> ChargeResult | None:
@@ -96,10 +98,12 @@ class SimulatorGateway:
 
     def refund(self, request: RefundRequest) -> RefundResult:
         _validate(request.key, request.amount, request.currency)
-        self._faults.before_call()
+        with _answering():
+            self._faults.before_call()
         with self._transaction() as connection:
             result = refunds.refund(connection, request)
-        self._faults.after_call()
+        with _answering():
+            self._faults.after_call()
         return result
 
     def find_refund(self, key: str) -> RefundResult | None:

@@ -1,0 +1,63 @@
+"""The simulator as a witness: its books say what happened, and cannot be changed afterwards."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from perennial.gateways.simulator import SimulatorGateway, create_schema, witness
+from perennial.ports import ChargeRequest, RefundRequest
+
+Ask = Callable[..., ChargeRequest]
+
+
+def test_captures_refunds_and_disputes_are_booked(engine: Engine, gateway: SimulatorGateway, ask: Ask) -> None:
+    before = witness(engine).balances.get("CHF", 0)
+    request = ask(currency="CHF", amount=5000)
+    paid = gateway.charge(request)
+    gateway.charge(ask("pm_card_chargeDeclined", currency="CHF"))
+    gateway.refund(RefundRequest(f"refund:{uuid4()}:1", request.key, paid.gateway_ref, 1200, "CHF"))
+    books = witness(engine)
+    assert books.balances["CHF"] - before == 3800
+    assert books.balanced
+    capture = books.by_charge_key[request.key]
+    assert (capture.amount, capture.refunded, capture.description) == (5000, 1200, request.description)
+    gateway.dispute(paid.gateway_ref)
+    assert witness(engine).balances["CHF"] == before
+
+
+def test_two_captures_for_one_thing_are_seen(engine: Engine, gateway: SimulatorGateway, ask: Ask) -> None:
+    thing = f"inv_{uuid4()}"
+    first, second, other = (ask(description=text) for text in (thing, thing, f"inv_{uuid4()}"))
+    for request in (first, other, first):
+        gateway.charge(request)
+    assert thing not in {duplicate.description for duplicate in witness(engine).duplicates}
+    gateway.charge(second)
+    (duplicate,) = [found for found in witness(engine).duplicates if found.description == thing]
+    assert duplicate.charge_keys == (first.key, second.key)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE simulator.entries SET amount = 0",
+        "DELETE FROM simulator.entries",
+        "TRUNCATE simulator.entries",
+    ],
+)
+def test_the_books_are_append_only(engine: Engine, gateway: SimulatorGateway, ask: Ask, statement: str) -> None:
+    gateway.charge(ask())
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_the_schema_is_made_by_many_at_once(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA simulator CASCADE"))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create_schema, [engine] * 8))
+    books = witness(engine)
+    assert (books.captures, books.balances, books.balanced) == ((), {}, True)
