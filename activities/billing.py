@@ -18,7 +18,14 @@ from perennial.db.repositories import invoices, payments, records
 from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.payments import Attempt
 from perennial.domain.subscription.effects import PaymentFact, PaymentStatus, Trigger
-from perennial.ports import ChargeRequest, ChargeResult, ChargeStatus, PaymentGateway
+from perennial.ports import (
+    ChargeRequest,
+    ChargeResult,
+    ChargeStatus,
+    GatewayOutcomeUnknown,
+    PaymentGateway,
+    UnknownToken,
+)
 
 
 class BillingActivities:
@@ -137,16 +144,19 @@ class BillingActivities:
 
     def _charge(self, invoice: IssuedInvoice, attempt: Attempt) -> ChargeResult:
         assert attempt.token is not None, attempt.key  # noqa: S101 - an attempt without a token is never pending
-        return self._gateway.charge(
-            ChargeRequest(
-                key=attempt.key,
-                amount=attempt.amount,
-                currency=invoice.currency,
-                token=attempt.token,
-                customer_reference=invoice.customer_id,
-                description=invoice.id,
-            )
+        request = ChargeRequest(
+            key=attempt.key,
+            amount=attempt.amount,
+            currency=invoice.currency,
+            token=attempt.token,
+            customer_reference=invoice.customer_id,
+            description=invoice.id,
         )
+        try:
+            return self._gateway.charge(request)
+        except UnknownToken:
+            # The gateway has forgotten the card: for the customer that is a card that has to be replaced.
+            return ChargeResult(ChargeStatus.DECLINED, "", "invalid_payment_method")
 
     def _record(
         self, invoice: IssuedInvoice, attempt: Attempt, answer: ChargeResult, as_of: datetime
@@ -167,7 +177,10 @@ class BillingActivities:
     def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
         """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""
         answer = self._gateway.cancel_charge(attempt.key)
-        if answer is not None and answer.status.is_final:
+        if answer is not None and answer.status is ChargeStatus.PROCESSING:
+            msg = f"{attempt.key} is still processing and cannot be withdrawn"
+            raise GatewayOutcomeUnknown(msg)
+        if answer is not None and answer.status in _STATUS:
             return self._record(invoice, attempt, answer, as_of).status
         with unit_of_work(self._sessions) as session:
             payments.finish(session, invoice, attempt, payments.CANCELED, as_of)

@@ -224,4 +224,5 @@ class SubscriptionWorkflow(CommandHandlers):
         """Where the run stands, for test clocks."""
         due = core.next_due(self._state)
         wake = core.wake_at(self._state, due) if due else None
-        return Progress(self._busy or bool(self._inbox), wake, self._state.status.is_ended)
+        busy = self._busy or bool(self._inbox)
+        return Progress(busy, wake, self._state.status.is_ended, self._state.clock_offset)

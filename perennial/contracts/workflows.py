@@ -1,7 +1,7 @@
 """What workflows are started with and asked for."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perennial.contracts.views import SubscriptionView
 from perennial.domain.subscription import State
@@ -30,8 +30,12 @@ class SubscriptionInput:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, for test clocks: `wake_at` is the next instant (domain time) at which it acts by itself."""
+    """Where a run stands, for test clocks: `wake_at` is the next instant (domain time) at which it acts by itself.
+
+    Domain time is the workflow's own time plus `clock_offset`.
+    """
 
     busy: bool
     wake_at: datetime | None
     ended: bool
+    clock_offset: timedelta = timedelta()

@@ -99,3 +99,8 @@ def discount(session: Session, code: str) -> Discount | None:
     return Discount(coupon.code, coupon.percent_off, coupon.amount_off, coupon.duration_periods)
 
 
+
+
+def coupon_currency(session: Session, code: str) -> str | None:
+    """The currency of an amount coupon; None for a percentage."""
+    return session.scalar(select(Coupon.currency).where(Coupon.code == code))

@@ -1,0 +1,21 @@
+"""Every activity, with what it needs injected."""
+
+from collections.abc import Callable
+from typing import Any
+
+from activities.billing import BillingActivities
+from activities.records import RecordActivities
+from perennial.engine.context import Engine
+
+
+def build_activities(engine: Engine) -> list[Callable[..., Any]]:
+    billing = BillingActivities(engine.sessions, engine.gateway)
+    record = RecordActivities(engine.sessions)
+    return [
+        billing.bill,
+        billing.collect,
+        billing.settle,
+        billing.close,
+        billing.credit,
+        record.record,
+    ]

@@ -1,0 +1,163 @@
+"""Test clocks: all subscriptions and gifts of a clock move together, a step at a time.
+
+A step ends at the next due instant of the workflow, and the next one begins when it has acted: a fast-forward that
+is longer can jump over timers when a message arrives (see docs/architecture.md).
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+from temporalio.client import WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perennial.contracts.workflows import Progress
+from perennial.db.models import Gift, Subscription, TestClock
+from perennial.domain.errors import ClockAdvancing, ClockBackwards, InvalidInput, NotFound
+from perennial.engine import runs
+from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.engine.ids import new_id
+from perennial.temporal import clock as skipping
+
+# Workflows that move at the same time. More only queue up in the server.
+WIDTH = 12
+_POLL_SECONDS = 0.01
+LONGEST_STEP = timedelta(days=366 * 20)
+
+
+async def create(engine: Engine, *, name: str, now: datetime, id: str | None = None) -> TestClock:
+    """A clock that stands at `now` (UTC), any instant."""
+    if now.tzinfo is None:
+        message = "needs a time zone"
+        raise InvalidInput(message, field="now")
+    clock_id = id or new_id("clk")
+
+    def insert(session: Session) -> TestClock:
+        found = session.get(TestClock, clock_id)
+        if found is None:
+            found = TestClock(
+                id=clock_id, name=name, now=now.replace(microsecond=0), status="ready", created_at=engine.clock()
+            )
+            session.add(found)
+        return found
+
+    return await engine.write(insert)
+
+
+async def get(engine: Engine, clock_id: str) -> TestClock:
+    return await engine.read(lambda session: _require(session, clock_id))
+
+
+def _require(session: Session, clock_id: str, *, lock: bool = False) -> TestClock:
+    clock = session.get(TestClock, clock_id, with_for_update=lock or None)
+    if clock is None:
+        raise NotFound("test clock", clock_id)
+    return clock
+
+
+async def advance(
+    engine: Engine, clock_id: str, *, to: datetime | None = None, by: timedelta | None = None
+) -> TestClock:
+    """Move the clock to an instant or by a duration; returns when everything that lives on it has arrived.
+
+    An advance that was interrupted is finished by the next one.
+
+    Raises:
+        ClockAdvancing: another call is moving it.
+        ClockBackwards: the target is before where it stands.
+        InvalidInput: not exactly one of `to` and `by`.
+    """
+    if (to is None) == (by is None):
+        message = "give either an instant or a duration"
+        raise InvalidInput(message, field="to")
+    with engine.db.connect() as guard:
+        # Held by the connection: a process that dies in the middle lets go of it.
+        held = await asyncio.to_thread(
+            guard.scalar, select(func.pg_try_advisory_lock(func.hashtextextended(clock_id, 0)))
+        )
+        if not held:
+            raise ClockAdvancing(clock_id)
+        try:
+            target = await engine.write(lambda session: _aim(session, clock_id, to, by))
+            await _move_all(engine, clock_id, target)
+            return await engine.write(lambda session: _arrive(session, clock_id, target))
+        finally:
+            await asyncio.to_thread(guard.execute, text("SELECT pg_advisory_unlock_all()"))
+
+
+def _aim(session: Session, clock_id: str, to: datetime | None, by: timedelta | None) -> datetime:
+    clock = _require(session, clock_id, lock=True)
+    target = to or clock.now + (by or timedelta())
+    if target < clock.now:
+        raise ClockBackwards(clock_id, clock.now)
+    if target - clock.now > LONGEST_STEP:
+        message = "a clock moves twenty years at most in one step"
+        raise InvalidInput(message, field="to")
+    if clock.status == "advancing" and clock.target:
+        target = max(target, clock.target)
+    clock.status, clock.target = "advancing", target
+    return target
+
+
+def _arrive(session: Session, clock_id: str, target: datetime) -> TestClock:
+    clock = _require(session, clock_id, lock=True)
+    clock.now, clock.target, clock.status = target, None, "ready"
+    return clock
+
+
+async def _move_all(engine: Engine, clock_id: str, target: datetime) -> None:
+    """Until nothing new has appeared: a gift that is due may have brought a subscription into being."""
+    arrived: set[str] = set()
+    width = asyncio.Semaphore(WIDTH)
+    while waiting := (await engine.read(lambda session: _living(session, clock_id))) - arrived:
+        async with asyncio.TaskGroup() as group:
+            for workflow_id in sorted(waiting):
+                group.create_task(_move(engine, workflow_id, target, width))
+        arrived |= waiting
+
+
+def _living(session: Session, clock_id: str) -> set[str]:
+    subscriptions = select(Subscription.id).where(
+        Subscription.test_clock_id == clock_id, Subscription.ended_at.is_(None)
+    )
+    gifts = select(Gift.id).where(Gift.test_clock_id == clock_id, Gift.next_due_at.is_not(None))
+    return {*session.scalars(subscriptions), *session.scalars(gifts)}
+
+
+async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> None:
+    """Step from due instant to due instant until the next one lies beyond the target."""
+    async with width:
+        while True:
+            progress = await _progress(engine, workflow_id)
+            if progress is None or progress.ended:
+                return
+            if progress.busy:
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            is_last = progress.wake_at is None or progress.wake_at > target
+            goal = target if progress.wake_at is None or is_last else progress.wake_at
+            left = goal - progress.clock_offset - await skipping.current_time(engine.temporal, workflow_id)
+            if left > timedelta():
+                await skipping.fast_forward(engine.temporal, workflow_id, left)
+            elif not is_last:
+                await asyncio.sleep(_POLL_SECONDS)  # it is just about to act
+            if is_last and left <= timedelta():
+                return
+
+
+async def _progress(engine: Engine, workflow_id: str) -> Progress | None:
+    """Where the workflow stands; None when it has ended. One that is missing while its row lives is repaired."""
+    handle = engine.temporal.get_workflow_handle(workflow_id)
+    try:
+        return await temporal_call(handle.query("progress", result_type=Progress, rpc_timeout=RPC_TIMEOUT))
+    except WorkflowQueryFailedError:
+        return Progress(busy=True, wake_at=None, ended=False)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        row = await engine.read(lambda session: session.get(Subscription, workflow_id))
+        if row is None or row.ended_at:
+            return None
+        await runs.repair(engine, row)
+        return Progress(busy=True, wake_at=None, ended=False)

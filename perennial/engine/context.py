@@ -1,0 +1,92 @@
+"""What a use-case needs: sessions, a Temporal client, a gateway, a clock. Opened once a process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import sqlalchemy
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from perennial.config import Settings
+from perennial.db.engine import Sessions, make_engine, make_sessions, unit_of_work
+from perennial.domain.errors import EngineUnavailable
+from perennial.gateways.registry import build_gateway
+from perennial.ports import PaymentGateway
+from perennial.temporal.client import connect
+
+T = TypeVar("T")
+
+# How long one call to Temporal may take before the caller is told to come again.
+RPC_TIMEOUT = timedelta(seconds=5)
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`clock` gives the instant at the edge (UTC): when a customer asked. Nothing below it reads a clock."""
+
+    settings: Settings
+    db: sqlalchemy.Engine
+    sessions: Sessions
+    temporal: Client
+    gateway: PaymentGateway
+    clock: Callable[[], datetime]
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Run one unit of work in a thread; it commits when it returns.
+
+        Raises:
+            EngineUnavailable: if PostgreSQL is away. Nothing has been written then.
+        """
+        return await asyncio.to_thread(self._run, work)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run one reading unit of work in a thread."""
+        return await asyncio.to_thread(self._run, work)
+
+    def _run(self, work: Callable[[Session], T]) -> T:
+        try:
+            with unit_of_work(self.sessions) as session:
+                return work(session)
+        except (OperationalError, PoolTimeout) as error:
+            message = "PostgreSQL is away"
+            raise EngineUnavailable(message) from error
+
+    def close(self) -> None:
+        self.db.dispose()
+
+
+async def open_engine(
+    settings: Settings, clock: Callable[[], datetime] | None = None, *, lazy: bool = True
+) -> Engine:
+    """Lazy: a part that is away is noticed when it is needed. A worker needs Temporal at once (`lazy=False`)."""
+    db = make_engine(settings.require_database_url(), pool_size=settings.database_pool_size)
+    client = await connect(settings, lazy=lazy)
+    gateway = build_gateway(settings, db)
+    return Engine(settings, db, make_sessions(db), client, gateway, clock or (lambda: datetime.now(UTC)))
+
+
+async def temporal_call(call: Awaitable[T]) -> T:
+    """Translates what says that Temporal is away; other errors pass.
+
+    Raises:
+        EngineUnavailable: Temporal, or every worker, is away.
+    """
+    try:
+        return await call
+    except RPCError as error:
+        if error.status in _AWAY:
+            message = "Temporal is away"
+            raise EngineUnavailable(message) from error
+        raise
+
+
+def from_thread(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine of the loop from a unit of work and wait for it."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result()

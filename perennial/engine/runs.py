@@ -1,0 +1,158 @@
+"""Starting subscription workflows and talking to them, repairing what is missing on the way."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio.client import (
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perennial.contracts.views import SubscriptionView, view_of
+from perennial.contracts.workflows import SUBSCRIPTION, SubscriptionInput
+from perennial.db.models import Subscription, TestClock
+from perennial.db.repositories import records
+from perennial.domain.errors import CommandRefused, EngineUnavailable, PerennialError, SubscriptionEnded
+from perennial.domain.money import Money
+from perennial.domain.subscription import State
+from perennial.domain.subscription.commands import Command, Reactivate
+from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.temporal.search_attributes import attributes_of
+
+ANSWER_TIMEOUT_SECONDS = 10.0
+
+
+class RefusedBySubscription(CommandRefused):
+    """What the workflow refused; `code` and message are those of the domain error that it raised."""
+
+    def __init__(self, subscription: str, code: str, message: str) -> None:
+        super().__init__(subscription, message)
+        self.code = code  # type: ignore[misc]  # the class's default gives way to the workflow's word
+
+
+class CommandPending(PerennialError):
+    """Accepted and durable, but its effects are still running; `view` is how things stand."""
+
+    code = "command_pending"
+
+    def __init__(self, view: SubscriptionView) -> None:
+        super().__init__("the command is accepted and being carried out")
+        self.view = view
+
+
+def summary_of(state: State) -> str:
+    price = Money(state.terms.amount(state.quantity), state.currency)
+    return f"{state.terms.name} x {state.quantity} · {price} / {state.terms.interval}"
+
+
+async def start(engine: Engine, state: State) -> None:
+    """Start the workflow of a subscription; one that runs is left alone."""
+    await temporal_call(
+        engine.temporal.start_workflow(
+            SUBSCRIPTION,
+            SubscriptionInput(state),
+            id=state.id,
+            task_queue=engine.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=attributes_of(state),
+            static_summary=summary_of(state),
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    )
+
+
+async def repair(engine: Engine, row: Subscription) -> None:
+    """Start the workflow again whose row lives, from the state that was recorded last."""
+    await start(engine, await revived(engine, row))
+
+
+async def revived(engine: Engine, row: Subscription) -> State:
+    """The recorded state for a new run. A new run has not skipped any time, so a test clock's offset is taken anew."""
+    state = records.load_state(row.state)
+    if row.test_clock_id is None:
+        return state
+    clock = await engine.read(lambda session: session.get_one(TestClock, row.test_clock_id))
+    return replace(state, clock_offset=max(clock.now, state.as_of) - engine.clock())
+
+
+async def update(engine: Engine, row: Subscription, name: str, command: Command) -> SubscriptionView:
+    """See `perennial.engine.subscriptions.command`."""
+    handle = engine.temporal.get_workflow_handle(row.id)
+    try:
+        sent = await _accepted(
+            handle.start_update(
+                name,
+                command,
+                id=command.request_id,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                result_type=SubscriptionView,
+                rpc_timeout=RPC_TIMEOUT,
+            )
+        )
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        sent = await _revive(engine, row, name, command)
+    return await _answer(engine, row, sent)
+
+
+async def _revive(
+    engine: Engine, row: Subscription, name: str, command: Command
+) -> WorkflowUpdateHandle[SubscriptionView]:
+    """No workflow runs: an ended subscription can be reactivated, one whose row lives is repaired."""
+    if row.ended_at and not isinstance(command, Reactivate):
+        raise SubscriptionEnded(row.id, row.status)
+    state = await revived(engine, row)
+    operation: WithStartWorkflowOperation[object, object] = WithStartWorkflowOperation(
+        SUBSCRIPTION,
+        SubscriptionInput(state),
+        id=state.id,
+        task_queue=engine.settings.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=attributes_of(state),
+        static_summary=summary_of(state),
+    )
+    return await _accepted(
+        engine.temporal.start_update_with_start_workflow(
+            name,
+            command,
+            id=command.request_id,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+            start_workflow_operation=operation,
+            result_type=SubscriptionView,
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    )
+
+
+async def _accepted(call: Awaitable[WorkflowUpdateHandle[SubscriptionView]]) -> WorkflowUpdateHandle[SubscriptionView]:
+    try:
+        return await temporal_call(call)
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        message = "no worker answers"
+        raise EngineUnavailable(message) from error
+
+
+async def _answer(
+    engine: Engine, row: Subscription, sent: WorkflowUpdateHandle[SubscriptionView]
+) -> SubscriptionView:
+    try:
+        return await asyncio.wait_for(
+            sent.result(rpc_timeout=timedelta(seconds=ANSWER_TIMEOUT_SECONDS)), ANSWER_TIMEOUT_SECONDS
+        )
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type:
+            raise RefusedBySubscription(row.id, cause.type, cause.message) from error
+        raise
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        fresh = await engine.read(lambda session: session.get_one(Subscription, row.id))
+        raise CommandPending(view_of(records.load_state(fresh.state))) from None

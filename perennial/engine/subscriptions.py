@@ -1,0 +1,186 @@
+"""Subscriptions from outside: open one, send it commands."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from perennial.contracts.views import SubscriptionView, view_of
+from perennial.db.models import Subscription, TestClock
+from perennial.db.repositories import catalog, records
+from perennial.domain.catalog import PlanTerms
+from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, InvalidInput, NotFound
+from perennial.domain.subscription import Opening, State, open_subscription
+from perennial.domain.subscription.commands import Command
+from perennial.domain.subscription.state import Discount
+from perennial.engine import customers, plans, runs
+from perennial.engine.context import Engine, from_thread
+from perennial.engine.ids import new_id
+
+# How long a caller is kept waiting for the first payment's outcome.
+OUTCOME_TIMEOUT_SECONDS = 10.0
+_POLL_SECONDS = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubscription:
+    """`timezone` None is the customer's; `payment_method_id` None is the customer's default method."""
+
+    customer_id: str
+    plan: str
+    currency: str
+    quantity: int = 1
+    timezone: str | None = None
+    payment_method_id: str | None = None
+    trial_days: int | None = None
+    coupon: str | None = None
+    test_clock_id: str | None = None
+    id: str | None = None
+
+
+async def create(engine: Engine, new: NewSubscription) -> SubscriptionView:
+    """Row and workflow together or neither; then waits a little for the first payment's outcome.
+
+    Raises:
+        InvalidInput, NotFound: something named in `new` is wrong or missing.
+        AlreadySubscribed, PlanArchived: the state of things does not allow it.
+        EngineUnavailable: nothing has been written.
+    """
+    loop = asyncio.get_running_loop()
+    subscription_id = new.id or new_id("sub")
+
+    def insert(session: Session) -> None:
+        customers.require(session, new.customer_id, lock=True)
+        if session.get(Subscription, subscription_id):
+            return
+        state = prepare(engine, session, replace(new, id=subscription_id))
+        _refuse_second(session, state)
+        session.add(Subscription(**records.subscription_row(state)))
+        session.flush()
+        # Inside the transaction: if Temporal is away the row goes, and if the commit fails the workflow's first step
+        # writes the row.
+        from_thread(loop, runs.start(engine, state))
+
+    await engine.write(insert)
+    return await _first_outcome(engine, subscription_id)
+
+
+def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
+    """The state in which the subscription would start. Raises what `create` raises; writes nothing."""
+    customer = customers.require(session, new.customer_id)
+    terms = plans.require_terms(session, new.plan, new.currency)
+    now = edge_time(engine, session, new.test_clock_id)
+    if new.payment_method_id:
+        method = customers.require_method(session, new.customer_id, new.payment_method_id).id
+    else:
+        default = customers.default_method(session, new.customer_id)
+        method = default.id if default else None
+    return open_subscription(
+        Opening(
+            id=new.id or "sub_preview",
+            customer_id=customer.id,
+            terms=terms,
+            quantity=new.quantity,
+            timezone=new.timezone or customer.timezone,
+            start=now,
+            payment_method_id=method,
+            trial_days=new.trial_days,
+            discount=require_discount(session, new.coupon, terms) if new.coupon else None,
+            test_clock_id=new.test_clock_id,
+            clock_offset=now - engine.clock() if new.test_clock_id else timedelta(),
+            renewal_window_seconds=0 if new.test_clock_id else engine.settings.renewal_window_seconds,
+        )
+    )
+
+
+def require_discount(session: Session, code: str, terms: PlanTerms) -> Discount:
+    discount = catalog.discount(session, code)
+    if discount is None:
+        raise NotFound("coupon", code)
+    currency = catalog.coupon_currency(session, code)
+    if currency not in (None, terms.currency):
+        message = f"coupon {code!r} is in {currency}"
+        raise InvalidInput(message, field="coupon")
+    return discount
+
+
+def _refuse_second(session: Session, state: State) -> None:
+    """The customer's row is locked, so two at once cannot both pass."""
+    if state.terms.allow_multiple:
+        return
+    held = session.scalar(
+        select(Subscription.id).where(
+            Subscription.customer_id == state.customer_id,
+            Subscription.plan_code == state.terms.code,
+            Subscription.ended_at.is_(None),
+        )
+    )
+    if held:
+        raise AlreadySubscribed(state.customer_id, state.terms.code, held)
+
+
+async def _first_outcome(engine: Engine, subscription_id: str) -> SubscriptionView:
+    """The view after the first step, or as it stands when that takes longer (no worker, a slow gateway)."""
+
+    def load(session: Session) -> State:
+        return records.load_state(require(session, subscription_id).state)
+
+    deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
+    while True:
+        state = await engine.read(load)
+        settled = state.is_begun and not (state.collection and state.collection.in_flight)
+        if settled or time.monotonic() > deadline:
+            return view_of(state)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def get(engine: Engine, subscription_id: str) -> Subscription:
+    return await engine.read(lambda session: require(session, subscription_id))
+
+
+def require(session: Session, subscription_id: str) -> Subscription:
+    row = session.get(Subscription, subscription_id)
+    if row is None:
+        raise NotFound("subscription", subscription_id)
+    return row
+
+
+async def command(
+    engine: Engine, subscription_id: str, name: str, make: Callable[[Session, Subscription, datetime], Command]
+) -> SubscriptionView:
+    """Send the update `name`; `make` builds the command, given the row and the instant that it is effective at.
+
+    Raises:
+        NotFound, InvalidInput: what `make` names is not there.
+        CommandRefused: the state does not allow it (`RefusedBySubscription` keeps the code).
+        CommandPending: accepted, but not finished within ten seconds.
+        ClockAdvancing: the subscription lives on a test clock that is moving.
+        EngineUnavailable: Temporal, its workers or PostgreSQL are away.
+    """
+
+    def build(session: Session) -> tuple[Subscription, Command]:
+        row = require(session, subscription_id)
+        return row, make(session, row, edge_time(engine, session, row.test_clock_id))
+
+    row, built = await engine.read(build)
+    return await runs.update(engine, row, name, built)
+
+
+def edge_time(engine: Engine, session: Session, test_clock_id: str | None) -> datetime:
+    """Now, at the edge: the machine's clock, or where the test clock stands.
+
+    Raises:
+        ClockAdvancing: while it moves, nothing may be asked of what lives on it.
+    """
+    if test_clock_id is None:
+        return engine.clock()
+    clock = session.get(TestClock, test_clock_id)
+    if clock is None:
+        raise NotFound("test clock", test_clock_id)
+    if clock.status == "advancing":
+        raise ClockAdvancing(test_clock_id)
+    return clock.now

@@ -1,0 +1,59 @@
+"""The worker process: it runs the workflows and their activities. One composition root."""
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.registry import build_activities
+from perennial.config import Settings
+from perennial.engine.context import Engine, open_engine
+from perennial.gateways.registry import prepare_gateway
+from workflows.registry import WORKFLOWS
+
+# As many threads as database connections: an activity that waits for a connection is only a hidden queue.
+MAX_ACTIVITIES = 10
+MAX_CACHED_RUNS = 500
+
+
+def build_worker(engine: Engine) -> Worker:
+    """A worker of the engine's task queue. The sandbox is for tests: see docs/adr/0003-unsandboxed-workers.md."""
+    settings = engine.settings
+    runner = (
+        SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
+        if settings.sandboxed_workflows
+        else UnsandboxedWorkflowRunner()
+    )
+    slots = min(MAX_ACTIVITIES, settings.database_pool_size)
+    return Worker(
+        engine.temporal,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        activities=build_activities(engine),
+        activity_executor=ThreadPoolExecutor(slots, thread_name_prefix="activity"),
+        max_concurrent_activities=slots,
+        max_cached_workflows=MAX_CACHED_RUNS,
+        # A killed worker's runs are taken over by another after this long.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
+        graceful_shutdown_timeout=timedelta(seconds=10),
+        workflow_runner=runner,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is in hand."""
+    engine = await open_engine(settings, lazy=False)
+    prepare_gateway(engine.gateway)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with build_worker(engine):
+        await stop.wait()
+    engine.close()
+
+
+def main(settings: Settings) -> None:
+    asyncio.run(run(settings))

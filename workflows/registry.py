@@ -1,0 +1,7 @@
+"""Every workflow."""
+
+from typing import Any
+
+from workflows.subscription import SubscriptionWorkflow
+
+WORKFLOWS: tuple[type[Any], ...] = (SubscriptionWorkflow,)
