@@ -2,11 +2,12 @@
 
 import importlib
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from perennial.config import load_settings
+from perennial.config import Settings, load_settings
+from perennial.observability import configure_logging
 from perennial.stack.process import StackError
 
 SHUTDOWN_SECONDS = 10
@@ -19,14 +20,12 @@ def api(
     """The HTTP API until SIGTERM; requests under way are finished first."""
     import uvicorn
 
-    settings = load_settings()
-    create_app = _application("api.app", "create_app")
+    settings = _settings()
     uvicorn.run(
-        create_app,
-        factory=True,
+        _application("api.app", "create_app")(settings),
         host=host or settings.api_host,
         port=settings.api_port if port is None else port,
-        log_level=settings.log_level,
+        log_config=None,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
     )
@@ -34,12 +33,15 @@ def api(
 
 def worker() -> None:
     """The Temporal worker until SIGTERM; activities under way are finished first."""
-    _application("worker", "main")()
+    settings = _settings()
+    _application("worker", "main")(settings)
 
 
 def relay() -> None:
     """Delivers what the outbox holds until SIGTERM."""
-    _application("perennial.notifications.relay", "main")()
+    from perennial.relay import main
+
+    main(_settings())
 
 
 def migrate(
@@ -65,10 +67,16 @@ def migrate(
     typer.echo("The migrations are in step with the models.")
 
 
-def _application(module: str, name: str) -> Callable[[], object]:
+def _settings() -> Settings:
+    settings = load_settings()
+    configure_logging(settings)
+    return settings
+
+
+def _application(module: str, name: str) -> Callable[[Settings], Any]:
     """A part of the application, which only the source tree and the container image hold."""
     try:
-        target: Callable[[], object] = getattr(importlib.import_module(module), name)
+        target: Callable[[Settings], Any] = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise
