@@ -1,7 +1,7 @@
 """What the card networks allow on top of a dunning policy: how often one card may be tried, and when never again.
 
-Networks fine excessive retries and change their figures, so the limits are dated data: the entry in force at the time of
-the attempt counts. Windows roll back from that time and include their edge, which is never laxer than any calendar
+Networks fine excessive retries and change their figures, so the limits are dated data: the entry in force at the time
+of the attempt counts. Windows roll back from that time and include their edge, which is never laxer than any calendar
 window. An approval in between sets no counter back.
 
 Sources: support.checkout.com "When can I retry a declined transaction" (Visa from 2025-05-19: 20 instead of 15, and one
