@@ -3,15 +3,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from perennial.db.engine import make_engine
 from tests.contracts.adapters import ADAPTERS, Adapter
+from tests.contracts.databases import own_database
 
 
 @pytest.fixture(scope="session")
 def gateway_engine(database_url: str) -> Iterator[Engine]:
-    engine = make_engine(database_url)
-    yield engine
-    engine.dispose()
+    with own_database(database_url) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session", params=ADAPTERS)

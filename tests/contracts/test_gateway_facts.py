@@ -1,7 +1,5 @@
 """Webhooks, reconciliation and declared capabilities, over every adapter."""
 
-from collections.abc import Callable
-
 import pytest
 
 from perennial.domain.errors import PerennialError
@@ -36,13 +34,12 @@ def test_an_altered_webhook_is_not_believed(adapter: Adapter) -> None:
         adapter.gateway.parse_webhook(body.replace(b"1999", b"9999"), headers)
 
 
-@pytest.mark.parametrize("forge", [lambda _: {}, lambda real: dict.fromkeys(real, ""), lambda _: {"X-Other": "1"}])
-def test_a_webhook_without_a_signature_is_not_believed(
-    adapter: Adapter, forge: Callable[[dict[str, str]], dict[str, str]]
-) -> None:
+@pytest.mark.parametrize("forged", ["none", "empty", "another header"])
+def test_a_webhook_without_a_signature_is_not_believed(adapter: Adapter, forged: str) -> None:
     body, headers = adapter.webhook("charge:inv_1:1", "ref_1")
+    sent = {"none": {}, "empty": dict.fromkeys(headers, ""), "another header": {"X-Other": "1"}}[forged]
     with pytest.raises(InvalidSignature):
-        adapter.gateway.parse_webhook(body, forge(headers))
+        adapter.gateway.parse_webhook(body, sent)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b"[]"])

@@ -6,19 +6,18 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from perennial.db.engine import make_engine
 from perennial.gateways.simulator import NO_FAULTS, SimulatorGateway, create_schema, set_faults
 from perennial.ports import ChargeRequest
+from tests.contracts.databases import own_database
 
 SECRET = "whsec_of_the_simulator_tests"
 
 
 @pytest.fixture(scope="module")
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = make_engine(database_url)
-    create_schema(engine)
-    yield engine
-    engine.dispose()
+    with own_database(database_url) as engine:
+        create_schema(engine)
+        yield engine
 
 
 @pytest.fixture

@@ -65,11 +65,9 @@ def test_a_lost_answer_has_taken_the_money_and_an_error_has_not(
         assert [c.charge_key for c in witness(engine).captures].count(request.key) == 1
 
 
-def test_another_process_is_obeyed_within_half_a_second(
-    engine: Engine, gateway: SimulatorGateway, ask: Ask, database_url: str
-) -> None:
+def test_another_process_is_obeyed_within_half_a_second(engine: Engine, gateway: SimulatorGateway, ask: Ask) -> None:
     gateway.charge(ask())
-    elsewhere = make_engine(database_url)
+    elsewhere = make_engine(engine.url.render_as_string(hide_password=False))
     set_faults(elsewhere, SimulatorFaults(rate_limit_every=1))
     elsewhere.dispose()
     sleep(0.5)
