@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.billing import BillingActivities
+from activities.gifts import GiftActivities
 from activities.records import RecordActivities
 from perennial.engine.context import Engine
 
@@ -11,6 +12,7 @@ from perennial.engine.context import Engine
 def build_activities(engine: Engine) -> list[Callable[..., Any]]:
     billing = BillingActivities(engine.sessions, engine.gateway)
     record = RecordActivities(engine.sessions)
+    gift = GiftActivities(engine.sessions)
     return [
         billing.bill,
         billing.collect,
@@ -18,4 +20,5 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         billing.close,
         billing.credit,
         record.record,
+        gift.record,
     ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from workflows.gift import GiftWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
-WORKFLOWS: tuple[type[Any], ...] = (SubscriptionWorkflow,)
+WORKFLOWS: tuple[type[Any], ...] = (SubscriptionWorkflow, GiftWorkflow)

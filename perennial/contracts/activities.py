@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from perennial.domain.gift import GiftState
 from perennial.domain.subscription.effects import Bill, CloseInvoice, Collect, Credit, Message, Note, Settle
 from perennial.domain.subscription.state import Span, State
 
@@ -74,4 +75,17 @@ MoneyTask = BillTask | CollectTask | SettleTask | CloseTask | CreditTask
 @dataclass(frozen=True, slots=True)
 class RecordTask:
     record: Record
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiftRecord:
+    state: GiftState
+    notes: tuple[Note, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GiftRecordTask:
+    record: GiftRecord
     as_of: datetime

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial.contracts.views import SubscriptionView
+from perennial.domain.gift import GiftState
 from perennial.domain.subscription import State
 
 SUBSCRIPTION = "Subscription"
@@ -26,6 +27,11 @@ class SubscriptionInput:
 
     state: State
     answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GiftInput:
+    state: GiftState
 
 
 @dataclass(frozen=True, slots=True)

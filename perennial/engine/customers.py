@@ -31,7 +31,7 @@ async def get(engine: Engine, customer_id: str) -> Customer:
 
 
 def require(session: Session, customer_id: str, *, lock: bool = False) -> Customer:
-    customer = session.get(Customer, customer_id, with_for_update=lock or None)
+    customer = session.get(Customer, customer_id, with_for_update={"key_share": True} if lock else None)
     if customer is None:
         raise NotFound("customer", customer_id)
     return customer

@@ -58,7 +58,7 @@ async def create(engine: Engine, new: NewSubscription) -> SubscriptionView:
         if session.get(Subscription, subscription_id):
             return
         state = prepare(engine, session, replace(new, id=subscription_id))
-        _refuse_second(session, state)
+        refuse_second(session, state)
         session.add(Subscription(**records.subscription_row(state)))
         session.flush()
         # Inside the transaction: if Temporal is away the row goes, and if the commit fails the workflow's first step
@@ -108,7 +108,7 @@ def require_discount(session: Session, code: str, terms: PlanTerms) -> Discount:
     return discount
 
 
-def _refuse_second(session: Session, state: State) -> None:
+def refuse_second(session: Session, state: State) -> None:
     """The customer's row is locked, so two at once cannot both pass."""
     if state.terms.allow_multiple:
         return

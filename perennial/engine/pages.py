@@ -1,0 +1,85 @@
+"""Lists, newest first, a page at a time. A page is found by where the one before ended, so it stays right while rows
+are added."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from perennial.db import models
+from perennial.domain.errors import InvalidInput
+from perennial.engine.context import Engine
+from perennial.ports import Page
+
+RowT = TypeVar("RowT", bound=models.Base)
+
+# What each list is ordered by; the id makes the order total.
+_MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
+    models.Customer: models.Customer.created_at,
+    models.Coupon: models.Coupon.created_at,
+    models.CreditNote: models.CreditNote.issued_at,
+    models.Gift: models.Gift.created_at,
+    models.Invoice: models.Invoice.issued_at,
+    models.MailboxMessage: models.MailboxMessage.delivered_at,
+    models.PaymentAttempt: models.PaymentAttempt.started_at,
+    models.Plan: models.Plan.created_at,
+    models.Subscription: models.Subscription.created_at,
+    models.TestClock: models.TestClock.created_at,
+}
+
+
+async def page(
+    engine: Engine,
+    model: type[RowT],
+    *,
+    after: str | None = None,
+    limit: int = 20,
+    filters: Mapping[str, Any] | None = None,
+) -> Page[RowT]:
+    """Rows whose columns equal `filters` (None values do not filter).
+
+    Raises:
+        InvalidInput: if `after` is no cursor of ours.
+    """
+    return await engine.read(lambda session: load(session, model, after=after, limit=limit, filters=filters or {}))
+
+
+def load(
+    session: Session, model: type[RowT], *, after: str | None, limit: int, filters: Mapping[str, Any]
+) -> Page[RowT]:
+    moment, key = _MOMENT[model], _key(model)
+    statement = select(model).order_by(moment.desc(), key.desc()).limit(limit + 1)
+    for column, value in filters.items():
+        if value is not None:
+            statement = statement.where(getattr(model, column) == value)
+    if after:
+        statement = statement.where(tuple_(moment, key) < tuple_(*_decode(after)))
+    rows = list(session.scalars(statement))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    last = rows[-1] if more else None
+    return Page(tuple(rows), _encode(getattr(last, moment.key), getattr(last, key.key)) if last else None)
+
+
+def _key(model: type[models.Base]) -> InstrumentedAttribute[Any]:
+    name = "code" if model in (models.Plan, models.Coupon) else "id"
+    attribute: InstrumentedAttribute[Any] = getattr(model, name)
+    return attribute
+
+
+def _encode(moment: datetime, key: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([moment.isoformat(), key]).encode()).decode()
+
+
+def _decode(cursor: str) -> tuple[datetime, str | int]:
+    try:
+        moment, key = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return datetime.fromisoformat(moment), key
+    except (ValueError, TypeError, binascii.Error):
+        message = "is no cursor of ours"
+        raise InvalidInput(message, field="after") from None

@@ -1,0 +1,94 @@
+"""Webhooks in: verify, store the raw event under the gateway's own id, pass it on as a message to the workflow."""
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+from temporalio.service import RPCError, RPCStatusCode
+
+from perennial.db.models import Subscription, WebhookEvent
+from perennial.domain import keys
+from perennial.domain.errors import NotFound
+from perennial.domain.subscription.commands import PaymentEvent
+from perennial.engine import runs
+from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.ports import GatewayEvent
+
+
+async def receive(engine: Engine, gateway: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    """False when the event has been seen before. An event that was stored but not passed on is passed on now.
+
+    Raises:
+        NotFound: the gateway is not the configured one.
+        InvalidSignature: nothing is stored.
+        EngineUnavailable: the gateway has to send it again.
+    """
+    if gateway != engine.gateway.name:
+        raise NotFound("gateway", gateway)
+    event = engine.gateway.parse_webhook(body, headers)
+    if not await engine.write(lambda session: _store(engine, session, event, body)):
+        return False
+    await _forward(engine, event)
+    await engine.write(lambda session: _mark_forwarded(engine, session, event))
+    return True
+
+
+def _store(engine: Engine, session: Session, event: GatewayEvent, body: bytes) -> bool:
+    """Whether it still has to be passed on."""
+    session.execute(
+        upsert(WebhookEvent)
+        .values(
+            gateway=engine.gateway.name,
+            event_id=event.event_id,
+            kind=event.kind.value,
+            charge_key=event.charge_key,
+            body=json.loads(body),
+            received_at=engine.clock(),
+        )
+        .on_conflict_do_nothing(index_elements=["gateway", "event_id"])
+    )
+    forwarded = session.scalar(
+        select(WebhookEvent.forwarded_at).where(
+            WebhookEvent.gateway == engine.gateway.name, WebhookEvent.event_id == event.event_id
+        )
+    )
+    return forwarded is None
+
+
+def _mark_forwarded(engine: Engine, session: Session, event: GatewayEvent) -> None:
+    session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.gateway == engine.gateway.name, WebhookEvent.event_id == event.event_id)
+        .values(forwarded_at=engine.clock())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _forward(engine: Engine, event: GatewayEvent) -> None:
+    """To the subscription or gift whose charge it is; what belongs to nobody is kept and nothing more."""
+    try:
+        invoice, attempt = keys.parse_charge(event.charge_key or "")
+    except ValueError:
+        return
+    subject = keys.invoice_subject(invoice)
+    request_id = f"webhook:{engine.gateway.name}:{event.event_id}"
+    # Without an instant: the gateway speaks when it likes, and what it says counts when it arrives.
+    message = PaymentEvent(request_id=request_id, actor=engine.gateway.name, invoice=invoice, attempt=attempt)
+    handle = engine.temporal.get_workflow_handle(subject)
+    try:
+        await temporal_call(handle.signal("payment_event", message, rpc_timeout=RPC_TIMEOUT))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        row = await engine.read(lambda session: _live(session, subject))
+        if row is None:
+            return
+        await runs.repair(engine, row)
+        await temporal_call(handle.signal("payment_event", message, rpc_timeout=RPC_TIMEOUT))
+
+
+def _live(session: Session, subject: str) -> Subscription | None:
+    row = session.get(Subscription, subject)
+    return row if row and row.ended_at is None else None
