@@ -3,6 +3,7 @@
 import fcntl
 import json
 from enum import StrEnum
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,6 +17,7 @@ PREFIX = "PERENNIAL_"
 DEVELOPMENT_API_KEY = "pk_dev_perennial"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  # noqa: S105 (refused in production)
 DRIVER = "postgresql+psycopg2"
+GATEWAYS = "perennial.gateways"  # the entry points by which installed packages add theirs
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
 
@@ -52,7 +54,7 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[str, ...], NoDecode] = (DEVELOPMENT_API_KEY,)
     webhook_secret: str = Field(default=DEVELOPMENT_WEBHOOK_SECRET, min_length=16)
 
-    gateway: Literal["simulator"] = "simulator"
+    gateway: str = "simulator"
     data_dir: Path = Path(".perennial")
     # The first-of-the-month herd: a renewal wakes at its boundary plus a stable slot within so many seconds.
     renewal_window_seconds: int = Field(default=0, ge=0, le=86_400)
@@ -73,6 +75,14 @@ class Settings(BaseSettings):
         if not host or not port.isdigit():
             raise PydanticCustomError("address", "must be host:port, for example localhost:7233")
         return address
+
+    @field_validator("gateway")
+    @classmethod
+    def _is_installed(cls, name: str) -> str:
+        known = ["simulator", *sorted(point.name for point in entry_points(group=GATEWAYS))]
+        if name not in known:
+            raise PydanticCustomError("gateway", "must be one of: {known}", {"known": ", ".join(known)})
+        return name
 
     @field_validator("api_keys", mode="before")
     @classmethod
