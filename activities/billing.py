@@ -46,9 +46,7 @@ class BillingActivities:
                 invoice = found or invoices.issue(session, task.subject, draft, task.as_of)
                 attempt = None
                 if invoice.status == invoices.OPEN and effect.collect:
-                    attempt = self._begin(
-                        session, invoice, 1, effect.payment_method_id, Trigger.RENEWAL, task.as_of
-                    )
+                    attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.RENEWAL, task.as_of)
             if attempt is None:
                 return _closed_fact(invoice, 1)
             return self._finish(invoice, attempt, task.as_of, look_first=found is not None)
@@ -122,7 +120,7 @@ class BillingActivities:
         if record:
             records.write(session, record, as_of, activity.info().workflow_run_id or "")
 
-    def _begin(  # noqa: PLR0913 - an attempt is made of these
+    def _begin(
         self,
         session: Session,
         invoice: IssuedInvoice,
@@ -133,9 +131,7 @@ class BillingActivities:
     ) -> Attempt:
         return payments.begin(session, invoice, n, method, self._gateway.name, trigger.value, as_of)
 
-    def _finish(
-        self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, *, look_first: bool
-    ) -> PaymentFact:
+    def _finish(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, *, look_first: bool) -> PaymentFact:
         """Ask the gateway, unless the outcome is known. Before anything is sent again it is asked what happened."""
         if attempt.status != payments.PENDING:
             return self._latest(invoice, attempt)
@@ -143,7 +139,7 @@ class BillingActivities:
         return self._record(invoice, attempt, answer or self._charge(invoice, attempt), as_of)
 
     def _charge(self, invoice: IssuedInvoice, attempt: Attempt) -> ChargeResult:
-        assert attempt.token is not None, attempt.key  # noqa: S101 - an attempt without a token is never pending
+        assert attempt.token is not None, attempt.key
         request = ChargeRequest(
             key=attempt.key,
             amount=attempt.amount,
@@ -158,9 +154,7 @@ class BillingActivities:
             # The gateway has forgotten the card: for the customer that is a card that has to be replaced.
             return ChargeResult(ChargeStatus.DECLINED, "", "invalid_payment_method")
 
-    def _record(
-        self, invoice: IssuedInvoice, attempt: Attempt, answer: ChargeResult, as_of: datetime
-    ) -> PaymentFact:
+    def _record(self, invoice: IssuedInvoice, attempt: Attempt, answer: ChargeResult, as_of: datetime) -> PaymentFact:
         with unit_of_work(self._sessions) as session:
             payments.finish(
                 session,

@@ -4,31 +4,29 @@ from datetime import datetime
 
 from perennial.contracts.activities import Subject
 from perennial.db.engine import Sessions, unit_of_work
-from perennial.db.repositories import credits
-from perennial.db.repositories.credits import PendingRefund
+from perennial.db.repositories import credit_notes
+from perennial.db.repositories.credit_notes import PendingRefund
 from perennial.domain.subscription.effects import Credit
 from perennial.ports import PaymentGateway, RefundRequest, RefundStatus
 
 
-def give_back(
-    sessions: Sessions, gateway: PaymentGateway, subject: Subject, effect: Credit, as_of: datetime
-) -> None:
+def give_back(sessions: Sessions, gateway: PaymentGateway, subject: Subject, effect: Credit, as_of: datetime) -> None:
     """Safe to repeat: the note has a business key, and a refund whose answer was lost is found again."""
     with unit_of_work(sessions) as session:
-        credits.issue(session, subject, effect, as_of)
-        pending = credits.pending(session, effect.key)
+        credit_notes.issue(session, subject, effect, as_of)
+        pending = credit_notes.pending(session, effect.key)
     for refund in pending:
         answer = gateway.find_refund(refund.key) or gateway.refund(_request(refund))
         with unit_of_work(sessions) as session:
             succeeded = answer.status is RefundStatus.SUCCEEDED
-            credits.finish(session, refund, answer.gateway_ref, as_of, succeeded=succeeded)
+            credit_notes.finish(session, refund, answer.gateway_ref, as_of, succeeded=succeeded)
 
 
 def _request(refund: PendingRefund) -> RefundRequest:
     return RefundRequest(
         key=refund.key,
         charge_key=refund.charge_key,
-        gateway_ref=refund.charge_ref,
+        gateway_ref=refund.charge_ref or "",
         amount=refund.amount,
         currency=refund.currency,
     )

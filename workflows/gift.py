@@ -40,7 +40,7 @@ class GiftWorkflow:
         self._busy = True
 
     @workflow.run
-    async def run(self, start: GiftInput) -> GiftState:
+    async def run(self, start: GiftInput) -> GiftState:  # noqa: ARG002 - see __init__
         """Returns the last state."""
         if not self._state.step:
             await self._carry_out(core.buy(self._state))
@@ -89,7 +89,9 @@ class GiftWorkflow:
     async def _carry_out(self, decision: GiftDecision) -> None:
         """Write the decision down, then make it true; facts about the payment lead to the next decision."""
         self._state = decision.state
-        workflow.set_current_details(f"**{self._state.status.value}** · {self._state.periods} x {self._state.terms.name}")
+        workflow.set_current_details(
+            f"**{self._state.status.value}** · {self._state.periods} x {self._state.terms.name}"
+        )
         await self._record(decision)
         if decision.opening:
             await self._start_subscription(decision.opening)

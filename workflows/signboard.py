@@ -1,6 +1,7 @@
 """What a run shows of itself in the Temporal UI without being opened."""
 
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -22,7 +23,7 @@ class Signboard:
         workflow.set_current_details(_details(state))
         status, plan, next_due_at, attempt = _attributes(state)
         before = self._shown
-        updates: list[SearchAttributeUpdate] = []
+        updates: list[SearchAttributeUpdate[Any]] = []
         if status != before[0]:
             updates.append(SUBSCRIPTION_STATUS.value_set(status))
         if plan != before[1]:

@@ -45,7 +45,7 @@ class SubscriptionWorkflow(CommandHandlers):
         self._signboard = Signboard(start.state)
 
     @workflow.run
-    async def run(self, start: SubscriptionInput) -> SubscriptionView:
+    async def run(self, start: SubscriptionInput) -> SubscriptionView:  # noqa: ARG002 - see __init__
         """Returns the last view when the subscription has ended."""
         await self._begin()
         while not self._is_over():
@@ -115,9 +115,7 @@ class SubscriptionWorkflow(CommandHandlers):
         The first effect writes the step in its own transaction, so a renewal is one activity.
         """
         self._state = decision.state
-        record: tasks.Record | None = tasks.Record(
-            decision.state, decision.notes, decision.messages, decision.spans
-        )
+        record: tasks.Record | None = tasks.Record(decision.state, decision.notes, decision.messages, decision.spans)
         for effect in decision.effects:
             as_of = self._as_of()
             self._recorded = view_of(self._state) if record else self._recorded

@@ -62,9 +62,7 @@ class Engine:
         self.db.dispose()
 
 
-async def open_engine(
-    settings: Settings, clock: Callable[[], datetime] | None = None, *, lazy: bool = True
-) -> Engine:
+async def open_engine(settings: Settings, clock: Callable[[], datetime] | None = None, *, lazy: bool = True) -> Engine:
     """Lazy: a part that is away is noticed when it is needed. A worker needs Temporal at once (`lazy=False`)."""
     db = make_engine(settings.require_database_url(), pool_size=settings.database_pool_size)
     client = await connect(settings, lazy=lazy)

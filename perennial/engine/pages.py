@@ -1,5 +1,7 @@
-"""Lists, newest first, a page at a time. A page is found by where the one before ended, so it stays right while rows
-are added."""
+"""Lists, newest first, a page at a time.
+
+A page is found by where the one before ended, so it stays right while rows are added.
+"""
 
 import base64
 import binascii

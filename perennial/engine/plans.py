@@ -110,7 +110,7 @@ async def archive(engine: Engine, code: str) -> None:
     await engine.write(mark)
 
 
-async def create_coupon(  # noqa: PLR0913 - a coupon is made of these
+async def create_coupon(
     engine: Engine,
     *,
     code: str,

@@ -141,9 +141,7 @@ async def _accepted(call: Awaitable[WorkflowUpdateHandle[SubscriptionView]]) -> 
         raise EngineUnavailable(message) from error
 
 
-async def _answer(
-    engine: Engine, row: Subscription, sent: WorkflowUpdateHandle[SubscriptionView]
-) -> SubscriptionView:
+async def _answer(engine: Engine, row: Subscription, sent: WorkflowUpdateHandle[SubscriptionView]) -> SubscriptionView:
     try:
         return await asyncio.wait_for(
             sent.result(rpc_timeout=timedelta(seconds=ANSWER_TIMEOUT_SECONDS)), ANSWER_TIMEOUT_SECONDS

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perennial.contracts.views import SubscriptionView, view_of
-from perennial.db.models import Subscription, TestClock
+from perennial.db.models import PaymentMethod, Subscription, TestClock
 from perennial.db.repositories import catalog, records
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, InvalidInput, NotFound
@@ -75,10 +75,9 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
     terms = plans.require_terms(session, new.plan, new.currency)
     now = edge_time(engine, session, new.test_clock_id)
     if new.payment_method_id:
-        method = customers.require_method(session, new.customer_id, new.payment_method_id).id
+        method: PaymentMethod | None = customers.require_method(session, new.customer_id, new.payment_method_id)
     else:
-        default = customers.default_method(session, new.customer_id)
-        method = default.id if default else None
+        method = customers.default_method(session, new.customer_id)
     return open_subscription(
         Opening(
             id=new.id or "sub_preview",
@@ -87,7 +86,7 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
             quantity=new.quantity,
             timezone=new.timezone or customer.timezone,
             start=now,
-            payment_method_id=method,
+            payment_method_id=method.id if method else None,
             trial_days=new.trial_days,
             discount=require_discount(session, new.coupon, terms) if new.coupon else None,
             test_clock_id=new.test_clock_id,

@@ -50,7 +50,7 @@ def terms(row: PlanVersion, currency: str) -> PlanTerms | None:
     )
 
 
-def add_version(  # noqa: PLR0913 - a version is made of these
+def add_version(
     session: Session,
     *,
     code: str,
@@ -97,8 +97,6 @@ def discount(session: Session, code: str) -> Discount | None:
     if coupon is None:
         return None
     return Discount(coupon.code, coupon.percent_off, coupon.amount_off, coupon.duration_periods)
-
-
 
 
 def coupon_currency(session: Session, code: str) -> str | None:

@@ -50,6 +50,18 @@ def lock_credit(session: Session, customer_id: str, currency: str) -> int:
     return found or 0
 
 
+def credit_balance(session: Session, customer_id: str, currency: str) -> int:
+    """The customer's credit in minor units, as it stands."""
+    return (
+        session.scalar(
+            select(CreditBalance.balance).where(
+                CreditBalance.customer_id == customer_id, CreditBalance.currency == currency
+            )
+        )
+        or 0
+    )
+
+
 def use_credit(session: Session, customer_id: str, currency: str, amount: int) -> None:
     if amount:
         session.execute(

@@ -36,37 +36,35 @@ class Attempt:
     amount: int
 
 
-def _select() -> "select[tuple[str, str, int, str, str | None, datetime | None, str, str | None, str | None, int]]":
-    return select(
-        PaymentAttempt.id,
-        PaymentAttempt.key,
-        PaymentAttempt.n,
-        PaymentAttempt.status,
-        PaymentAttempt.decline_code,
-        PaymentAttempt.finished_at,
-        PaymentAttempt.gateway,
-        PaymentAttempt.gateway_ref,
-        PaymentMethod.token,
-        PaymentAttempt.amount,
-    ).outerjoin(PaymentMethod, PaymentMethod.id == PaymentAttempt.payment_method_id)
+_ATTEMPT = select(
+    PaymentAttempt.id,
+    PaymentAttempt.key,
+    PaymentAttempt.n,
+    PaymentAttempt.status,
+    PaymentAttempt.decline_code,
+    PaymentAttempt.finished_at,
+    PaymentAttempt.gateway,
+    PaymentAttempt.gateway_ref,
+    PaymentMethod.token,
+    PaymentAttempt.amount,
+).outerjoin(PaymentMethod, PaymentMethod.id == PaymentAttempt.payment_method_id)
 
 
 def find(session: Session, invoice_id: str, n: int) -> Attempt | None:
-    row = session.execute(_select().where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.n == n)).one_or_none()
-    return Attempt(*row) if row else None
+    one = _ATTEMPT.where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.n == n)
+    row = session.execute(one).mappings().one_or_none()
+    return Attempt(**row) if row else None
 
 
 def live(session: Session, invoice_id: str) -> list[Attempt]:
     """Attempts whose outcome is not final, oldest first. There is at most one."""
-    statement = (
-        _select()
-        .where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.status.in_(LIVE))
-        .order_by(PaymentAttempt.n)
+    statement = _ATTEMPT.where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.status.in_(LIVE)).order_by(
+        PaymentAttempt.n
     )
-    return [Attempt(*row) for row in session.execute(statement)]
+    return [Attempt(**row) for row in session.execute(statement).mappings()]
 
 
-def begin(  # noqa: PLR0913 - an attempt is made of these
+def begin(
     session: Session, invoice: IssuedInvoice, n: int, method_id: str | None, gateway: str, trigger: str, as_of: datetime
 ) -> Attempt:
     """Write the attempt down before anything is sent. An attempt that exists is answered as it is."""
@@ -108,7 +106,7 @@ def begin(  # noqa: PLR0913 - an attempt is made of these
     )
     if made is None:
         found = find(session, invoice.id, n)
-        assert found is not None, key  # noqa: S101 - the conflict says that it exists
+        assert found is not None, key
         return found
     return new
 
@@ -121,7 +119,7 @@ def _token(session: Session, method_id: str | None) -> str | None:
     )
 
 
-def finish(  # noqa: PLR0913 - an outcome is made of these
+def finish(
     session: Session,
     invoice: IssuedInvoice,
     attempt: Attempt,

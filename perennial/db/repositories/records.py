@@ -90,9 +90,7 @@ def write_notes(session: Session, subject: str, step: int, notes: tuple[Note, ..
         ]
     )
     told_again = {column: statement.excluded[column] for column in ("at", "kind", "actor", "data")}
-    session.execute(
-        statement.on_conflict_do_update(index_elements=["subject_id", "step", "position"], set_=told_again)
-    )
+    session.execute(statement.on_conflict_do_update(index_elements=["subject_id", "step", "position"], set_=told_again))
 
 
 def write_spans(session: Session, subscription: str, spans: tuple[Span, ...]) -> None:

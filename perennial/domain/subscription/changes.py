@@ -70,7 +70,7 @@ def _schedule(state: State, terms: PlanTerms, quantity: int, command: c.Command,
 def apply_scheduled(state: State) -> Decision:
     """At the boundary, just before the renewal: the renewal then bills the new terms."""
     change = state.scheduled_change
-    assert change is not None, "only a scheduled change falls due"  # noqa: S101 - a law of next_due
+    assert change is not None, "only a scheduled change falls due"
     state = _with_terms(replace(state, scheduled_change=None), change.terms, change.quantity, state.period.end)
     return Decision(state, notes=(Note(change.at, "plan_changed", data=_data(change.terms, change.quantity)),))
 

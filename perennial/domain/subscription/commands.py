@@ -1,4 +1,4 @@
-"""What may be asked of a subscription. Every command names itself once (`request_id`) and the instant it is meant for."""
+"""What may be asked of a subscription. A command names itself (`request_id`) and the instant it is meant for."""
 
 from dataclasses import dataclass
 from datetime import datetime

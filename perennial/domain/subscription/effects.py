@@ -98,8 +98,10 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class CloseInvoice:
-    """Give an open invoice up: `void` (never owed) or `uncollectible` (a loss). Answers a payment fact: it may turn
-    out that it has been paid."""
+    """Give an open invoice up: `void` (never owed) or `uncollectible` (a loss).
+
+    Answers a payment fact: it may turn out that it has been paid.
+    """
 
     invoice: str
     status: str

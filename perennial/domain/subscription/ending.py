@@ -37,7 +37,7 @@ def end(state: State, at: datetime, status: Status, reason: str, actor: str = "e
 def close_invoices(state: State, closing: Closing) -> Decision:
     """Give the oldest open invoice up; the answer decides how it goes on (it may have been paid meanwhile)."""
     case = state.collection
-    assert case is not None, "only an open case is closed"  # noqa: S101 - a law of the callers
+    assert case is not None, "only an open case is closed"
     status = "void" if state.status is Status.INCOMPLETE else "uncollectible"
     state = replace(state, collection=replace(case, closing=closing, in_flight=True))
     return Decision(state, effects=(CloseInvoice(case.invoice, status),))

@@ -22,8 +22,8 @@ from perennial.domain.errors import (
     PaymentOverdue,
 )
 from perennial.domain.subscription import commands as c
-from perennial.domain.subscription.ending import close_invoices, end
 from perennial.domain.subscription.effects import Credit, Decision, Effect, Message, Note, Settle, Trigger
+from perennial.domain.subscription.ending import close_invoices, end
 from perennial.domain.subscription.opening import INCOMPLETE_FOR
 from perennial.domain.subscription.payments import attempt, unblocked
 from perennial.domain.subscription.periods import enter_new_cycle

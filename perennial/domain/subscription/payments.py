@@ -39,7 +39,7 @@ def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
 def attempt(state: State, trigger: Trigger) -> Decision:
     """One more attempt at the open invoice."""
     case = state.collection
-    assert case is not None, "there is an open invoice"  # noqa: S101 - a law of the callers
+    assert case is not None, "there is an open invoice"
     case = replace(case, attempt=case.attempt + 1, in_flight=True)
     effect = Collect(case.invoice, case.attempt, state.payment_method_id, trigger)
     return Decision(replace(state, collection=case), effects=(effect,))
@@ -47,7 +47,7 @@ def attempt(state: State, trigger: Trigger) -> Decision:
 
 def retry_by_policy(state: State) -> Decision:
     case = state.collection
-    assert case is not None, "a retry is due only in a case"  # noqa: S101 - a law of next_due
+    assert case is not None, "a retry is due only in a case"
     state = replace(state, collection=replace(case, retries_used=case.retries_used + 1))
     return attempt(state, Trigger.SCHEDULE)
 
@@ -135,7 +135,7 @@ def unblocked(state: State, at: datetime) -> State:
 def suspend(state: State, at: datetime) -> Decision:
     """The grace period is over: access ends, the case goes on."""
     case = state.collection
-    assert case is not None, "grace ends only in a case"  # noqa: S101 - a law of next_due
+    assert case is not None, "grace ends only in a case"
     message = Message(keys.notify("access_suspended", case.invoice), "access_suspended")
     state = replace(state, collection=replace(case, suspended=True))
     return Decision(state, notes=(Note(at, "access_suspended"),), messages=(message,))
@@ -146,7 +146,7 @@ def close_dunning(state: State, at: datetime) -> Decision:
     if state.terms.dunning.final_action is not FinalAction.UNPAID:
         return close_invoices(state, Closing.DUNNING)
     case = state.collection
-    assert case is not None, "dunning ends only in a case"  # noqa: S101 - a law of next_due
+    assert case is not None, "dunning ends only in a case"
     served = replace(state.span, end=max(at, state.span.start))
     span = Span(served.end or at, None, SpanKind.UNPAID, state.period_no)
     state = replace(state, status=Status.UNPAID, collection=replace(case, blocked=True), span=span)

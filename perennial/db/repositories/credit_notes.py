@@ -25,7 +25,7 @@ class PendingRefund:
     credit_note_id: str
     customer_id: str
     charge_key: str
-    charge_ref: str
+    charge_ref: str | None
     amount: int
     currency: str
     gateway: str
@@ -41,9 +41,8 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
     """The credit note of this key, once. Nothing is issued when nothing is left to give back."""
     if session.scalar(select(CreditNote.id).where(CreditNote.key == effect.key)):
         return
-    paid = _lock_paid(session, effect.invoices)
-    left = sum(total for _, total in paid) - _credited(session, [invoice for invoice, _ in paid])
-    amount = left if effect.amount is None else min(effect.amount, left)
+    paid = _paid(session, effect.invoices, lock=True)
+    amount = _amount(session, effect, paid)
     if amount <= 0:
         return
     refunds = _split(session, [invoice for invoice, _ in paid], amount) if effect.refund else []
@@ -86,15 +85,25 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
         )
 
 
-def _lock_paid(session: Session, invoice_keys: tuple[str, ...]) -> list[tuple[str, int]]:
-    """Ids and totals of the paid invoices among these, newest first, locked against another credit note."""
+def amount_of(session: Session, effect: Credit) -> int:
+    """What `issue` would give back now, minor units."""
+    return max(0, _amount(session, effect, _paid(session, effect.invoices, lock=False)))
+
+
+def _amount(session: Session, effect: Credit, paid: list[tuple[str, int]]) -> int:
+    """Never more than is left of what was paid."""
+    left = sum(total for _, total in paid) - _credited(session, [invoice for invoice, _ in paid])
+    return left if effect.amount is None else min(effect.amount, left)
+
+
+def _paid(session: Session, invoice_keys: tuple[str, ...], *, lock: bool) -> list[tuple[str, int]]:
+    """Ids and totals of the paid invoices among these, newest first; `lock` bars another credit note."""
     statement = (
         select(Invoice.id, Invoice.total)
         .where(Invoice.key.in_(invoice_keys), Invoice.status == invoices.PAID)
         .order_by(Invoice.issued_at.desc(), Invoice.number.desc())
-        .with_for_update()
     )
-    return [(row.id, row.total) for row in session.execute(statement)]
+    return [(row.id, row.total) for row in session.execute(statement.with_for_update() if lock else statement)]
 
 
 def _credited(session: Session, invoice_ids: list[str]) -> int:
@@ -159,9 +168,7 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
     if succeeded:
         posting = refund_sent(refund.key, refund.credit_note_id, refund.currency, refund.gateway, refund.amount)
     else:
-        posting = refund_failed(
-            refund.key, refund.credit_note_id, refund.currency, refund.customer_id, refund.amount
-        )
+        posting = refund_failed(refund.key, refund.credit_note_id, refund.currency, refund.customer_id, refund.amount)
         ledger.add_credit(session, refund.customer_id, refund.currency, refund.amount)
         session.execute(
             update(CreditNote)

@@ -1,0 +1,101 @@
+"""What would this cost? The same core as the real thing, without effects, so the answer is what is then charged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from perennial.contracts.views import SubscriptionView, view_of
+from perennial.db.models import Subscription
+from perennial.db.repositories import credit_notes, ledger, records
+from perennial.domain import subscription as core
+from perennial.domain.subscription import State
+from perennial.domain.subscription.commands import Command
+from perennial.domain.subscription.effects import InvoiceDraft, Line
+from perennial.domain.subscription.simulation import Outcome, catch_up, follow, walk
+from perennial.engine.context import Engine
+from perennial.engine.subscriptions import NewSubscription, edge_time, prepare, require
+
+# How far ahead the next invoice is looked for; longer than any sensible interval.
+_HORIZON = timedelta(days=366 * 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Amounts in minor units. `lines` and the sums are of the invoice that would be issued at once (none: empty).
+
+    `amount_due` is what would be charged now, `credit_issued` what would go to the customer (balance or refund);
+    `next_amount` is the invoice after it, on `next_invoice_at`. `effective_at` is the instant it is computed for: the
+    command takes it as `at`, and then charges the same.
+    """
+
+    effective_at: datetime
+    currency: str
+    lines: tuple[Line, ...]
+    subtotal: int
+    discount: int
+    total: int
+    credit_applied: int
+    amount_due: int
+    credit_issued: int
+    next_invoice_at: datetime | None
+    next_amount: int | None
+    view: SubscriptionView
+
+
+async def preview_new(engine: Engine, new: NewSubscription) -> Preview:
+    """What `create` would charge. Raises what `create` would raise."""
+
+    def compute(session: Session) -> Preview:
+        state = prepare(engine, session, new)
+        return _preview(session, state.created_at, follow(core.begin(state)))
+
+    return await engine.read(compute)
+
+
+async def preview_change(
+    engine: Engine, subscription_id: str, make: Callable[[Session, Subscription, datetime], Command]
+) -> Preview:
+    """What the command that `make` builds would charge or credit. Raises what the command would raise."""
+
+    def compute(session: Session) -> Preview:
+        row = require(session, subscription_id)
+        now = edge_time(engine, session, row.test_clock_id)
+        command = make(session, row, now)
+        recorded = records.load_state(row.state)
+        at = max(min(command.at or now, now), recorded.as_of)
+        state = catch_up(recorded, at)
+        return _preview(session, at, follow(core.decide(state, replace(command, at=at), at)))
+
+    return await engine.read(compute)
+
+
+def _preview(session: Session, at: datetime, outcome: Outcome) -> Preview:
+    state = outcome.state
+    draft = outcome.drafts[0] if outcome.drafts else None
+    total = draft.total if draft else 0
+    balance = ledger.credit_balance(session, state.customer_id, state.currency)
+    applied = min(balance, total)
+    upcoming = _next_invoice(state)
+    return Preview(
+        effective_at=at,
+        currency=state.currency,
+        lines=draft.lines if draft else (),
+        subtotal=draft.subtotal if draft else 0,
+        discount=draft.discount if draft else 0,
+        total=total,
+        credit_applied=applied,
+        amount_due=total - applied,
+        credit_issued=sum(credit_notes.amount_of(session, credit) for credit in outcome.credits),
+        next_invoice_at=upcoming[0] if upcoming else None,
+        next_amount=upcoming[1].total if upcoming else None,
+        view=view_of(state),
+    )
+
+
+def _next_invoice(state: State) -> tuple[datetime, InvoiceDraft] | None:
+    for due, outcome in walk(state, state.as_of + _HORIZON):
+        if outcome.drafts:
+            return due.at, outcome.drafts[0]
+    return None
