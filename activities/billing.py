@@ -46,7 +46,7 @@ class BillingActivities:
                 invoice = found or invoices.issue(session, task.subject, draft, task.as_of)
                 attempt = None
                 if invoice.status == invoices.OPEN and effect.collect:
-                    attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.RENEWAL, task.as_of)
+                    attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
             if attempt is None:
                 return _closed_fact(invoice, 1)
             return self._finish(invoice, attempt, task.as_of, look_first=found is not None)

@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import Subscription
-from perennial.db.repositories import credit_notes, ledger, records
+from perennial.db.repositories import credit_notes, ledger
 from perennial.domain import subscription as core
 from perennial.domain.subscription import State
 from perennial.domain.subscription.commands import Command
 from perennial.domain.subscription.effects import InvoiceDraft, Line
 from perennial.domain.subscription.simulation import Outcome, catch_up, follow, walk
+from perennial.engine import states
 from perennial.engine.context import Engine
 from perennial.engine.subscriptions import NewSubscription, edge_time, prepare, require
 
@@ -63,7 +64,7 @@ async def preview_change(
         row = require(session, subscription_id)
         now = edge_time(engine, session, row.test_clock_id)
         command = make(session, row, now)
-        recorded = records.load_state(row.state)
+        recorded = states.current(session, row)
         at = max(min(command.at or now, now), recorded.as_of)
         state = catch_up(recorded, at)
         return _preview(session, at, follow(core.decide(state, replace(command, at=at), at)))

@@ -72,7 +72,7 @@ def resume_work(state: State) -> Effect | None:
         return None
     if case.closing:
         return close_invoices(state, case.closing).effects[0]
-    return Collect(case.invoice, max(case.attempt, 1), state.payment_method_id, Trigger.RENEWAL)
+    return Collect(case.invoice, max(case.attempt, 1), state.payment_method_id, Trigger.AUTOMATIC)
 
 
 def _stamped(decision: Decision, at: datetime) -> Decision:

@@ -10,9 +10,9 @@ from perennial.domain.subscription.state import Span, State
 
 
 class Trigger(StrEnum):
-    """Why an attempt is made."""
+    """Why an attempt is made: with the invoice, by the dunning schedule, or because somebody did something."""
 
-    RENEWAL = "renewal"
+    AUTOMATIC = "automatic"
     SCHEDULE = "schedule"
     CUSTOMER = "customer"
     PAYMENT_METHOD = "payment_method"

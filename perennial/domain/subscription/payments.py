@@ -20,6 +20,7 @@ from perennial.domain.subscription.periods import enter_new_cycle
 from perennial.domain.subscription.state import Closing, Collection, Pause, Span, SpanKind, State, Status
 
 NO_PAYMENT_METHOD = "no_payment_method"
+AUTHENTICATION_REQUIRED = "authentication_required"
 
 
 def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
@@ -96,17 +97,18 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     """Declined, waiting for the customer's bank, or nothing to charge."""
     needs_customer = fact.status is PaymentStatus.ACTION_REQUIRED
     kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code)
+    code = fact.code or (AUTHENTICATION_REQUIRED if needs_customer else None)
     case = replace(
         case,
         in_flight=False,
         first_failed_at=case.first_failed_at or fact.at,
-        code=fact.code,
+        code=code,
         blocked=kind is not DeclineClass.SOFT,
         closing=None,
     )
     status = state.status if state.status in (Status.INCOMPLETE, Status.UNPAID) else Status.PAST_DUE
     state = replace(state, collection=case, status=status)
-    note = Note(fact.at, "payment_failed", data={"code": fact.code or "", "attempt": str(fact.attempt)})
+    note = Note(fact.at, "payment_failed", data={"code": code or "", "attempt": str(fact.attempt)})
     gives_up = kind is DeclineClass.HARD and state.terms.dunning.on_hard_decline is HardDecline.FINAL_ACTION
     if gives_up and status is Status.PAST_DUE:
         decision = close_dunning(state, at)
