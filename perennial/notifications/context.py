@@ -5,6 +5,7 @@ that own it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, select
@@ -16,13 +17,14 @@ from perennial.notifications.kinds import BY_NAME, Audience
 Facts = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
 class Address:
-    """Whom a message goes to, and in whose time zone its dates are told."""
+    """Whom a message goes to, and in whose time zone its dates are told. `customer_id` None: no customer (yet)."""
 
-    __slots__ = ("email", "name", "timezone")
-
-    def __init__(self, email: str, name: str, timezone: str) -> None:
-        self.email, self.name, self.timezone = email, name, timezone
+    customer_id: str | None
+    email: str
+    name: str
+    timezone: str
 
 
 class Batch:
@@ -40,12 +42,14 @@ class Batch:
         """None when nobody is known who could be told."""
         gift = self._gifts.get(_name(message, "gift"))
         kind = BY_NAME.get(message.kind)
-        if kind is not None and kind.audience is Audience.GIFT_RECIPIENT:
-            if gift is None:
-                return None
-            giver = self._customers[gift["giver_id"]]
-            return Address(gift["recipient_email"], gift["recipient_name"], giver.timezone)
-        return self._customers.get(message.customer_id or "")
+        if kind is None or kind.audience is Audience.CUSTOMER:
+            return self._customers.get(message.customer_id or "")
+        if gift is None:
+            return None
+        giver = self._customers[gift["giver_id"]]
+        if kind.audience is Audience.GIFT_GIVER:
+            return giver
+        return Address(None, gift["recipient_email"], gift["recipient_name"], giver.timezone)
 
     def facts(self, message: OutboxMessage, address: Address, absolute: Callable[[str], str]) -> Facts:
         """Everything the template may use; the payload has the last word."""
@@ -78,7 +82,7 @@ def _named(messages: Sequence[OutboxMessage], of: str) -> set[str]:
 
 def _customers(session: Session, ids: Iterable[str]) -> dict[str, Address]:
     statement = select(Customer.id, Customer.email, Customer.name, Customer.timezone).where(Customer.id.in_(ids))
-    return {row.id: Address(row.email, row.name, row.timezone) for row in session.execute(statement)}
+    return {row.id: Address(row.id, row.email, row.name, row.timezone) for row in session.execute(statement)}
 
 
 def _subscriptions(session: Session, ids: Iterable[str]) -> dict[str, Facts]:

@@ -15,6 +15,7 @@ class Audience(StrEnum):
     """Whose address a message goes to. The recipient of a gift need not be a customer yet."""
 
     CUSTOMER = "customer"
+    GIFT_GIVER = "gift_giver"
     GIFT_RECIPIENT = "gift_recipient"
 
 
@@ -50,13 +51,13 @@ KINDS: tuple[Kind, ...] = (
     _kind("refund_sent", "amount currency", may="invoice_number"),
     _kind("card_expiring", "brand last4 exp_month exp_year"),
     _kind("card_updated", "brand last4 exp_month exp_year"),
-    _kind("gift_purchased", _GIFT, may="deliver_at"),
+    _kind("gift_purchased", _GIFT, may="deliver_at", audience=Audience.GIFT_GIVER),
     _kind("gift_delivered", f"{_GIFT} claim_code", may="message expires_at", audience=Audience.GIFT_RECIPIENT),
-    _kind("gift_claimed", _GIFT),
+    _kind("gift_claimed", _GIFT, audience=Audience.GIFT_GIVER),
     _kind("gift_ending", "plan ends_at amount currency"),
     _kind("gift_converted", "plan"),
-    _kind("gift_expired", _GIFT),
-    _kind("gift_canceled", _GIFT),
+    _kind("gift_expired", _GIFT, audience=Audience.GIFT_GIVER),
+    _kind("gift_canceled", _GIFT, audience=Audience.GIFT_GIVER),
 )
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -83,7 +83,7 @@ class Relay:
         return Notification(
             key=message.key,
             kind=message.kind,
-            customer_id=message.customer_id,
+            customer_id=address.customer_id,
             recipient=address.email,
             subject=rendered.subject,
             body=rendered.body,

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from perennial.gateways.simulator import SimulatorGateway, create_schema, witness
-from perennial.ports import ChargeRequest, RefundRequest
+from perennial.gateways.simulator import SimulatorGateway, books, create_schema, witness
+from perennial.gateways.simulator.books import Outcome
+from perennial.ports import ChargeRequest, ChargeStatus, RefundRequest
 
 Ask = Callable[..., ChargeRequest]
 
@@ -20,10 +21,10 @@ def test_captures_refunds_and_disputes_are_booked(engine: Engine, gateway: Simul
     paid = gateway.charge(request)
     gateway.charge(ask("pm_card_chargeDeclined", currency="CHF"))
     gateway.refund(RefundRequest(f"refund:{uuid4()}:1", request.key, paid.gateway_ref, 1200, "CHF"))
-    books = witness(engine)
-    assert books.balances["CHF"] - before == 3800
-    assert books.balanced
-    capture = books.by_charge_key[request.key]
+    said = witness(engine)
+    assert said.balances["CHF"] - before == 3800
+    assert said.balanced
+    capture = said.by_charge_key[request.key]
     assert (capture.amount, capture.refunded, capture.description) == (5000, 1200, request.description)
     gateway.dispute(paid.gateway_ref)
     assert witness(engine).balances["CHF"] == before
@@ -38,6 +39,20 @@ def test_two_captures_for_one_thing_are_seen(engine: Engine, gateway: SimulatorG
     gateway.charge(second)
     (duplicate,) = [found for found in witness(engine).duplicates if found.description == thing]
     assert duplicate.charge_keys == (first.key, second.key)
+
+
+def test_a_page_waits_for_a_charge_that_is_being_written(engine: Engine, gateway: SimulatorGateway, ask: Ask) -> None:
+    """Its id is smaller than that of a charge which is faster: a page in between would lose it for ever."""
+    slow, fast = ask(), ask()
+    last = gateway.payments(None, 10_000).items
+    with ThreadPoolExecutor(1) as pool, engine.connect() as connection:
+        books.record(connection, slow, Outcome(ChargeStatus.SUCCEEDED))
+        gateway.charge(fast)
+        page = pool.submit(gateway.payments, None, 10_000)
+        with pytest.raises(TimeoutError):
+            page.result(timeout=0.2)
+        connection.commit()
+        assert [payment.charge_key for payment in page.result(timeout=5).items[len(last) :]] == [slow.key, fast.key]
 
 
 @pytest.mark.parametrize(
@@ -59,5 +74,5 @@ def test_the_schema_is_made_by_many_at_once(engine: Engine) -> None:
         connection.execute(text("DROP SCHEMA simulator CASCADE"))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(create_schema, [engine] * 8))
-    books = witness(engine)
-    assert (books.captures, books.balances, books.balanced) == ((), {}, True)
+    said = witness(engine)
+    assert (said.captures, said.balances, said.balanced) == ((), {}, True)

@@ -88,14 +88,15 @@ def test_the_payload_has_the_last_word(sessions: Sessions, relay: Relay) -> None
 
 
 def test_a_gift_goes_to_somebody_who_is_no_customer(sessions: Sessions, relay: Relay) -> None:
-    say(sessions, "gift_delivered", "gift_1", {"gift": "gift_1"}, customer_id="cus_bob")
-    say(sessions, "gift_claimed", "gift_1", {"gift": "gift_1"}, customer_id="cus_bob")
+    say(sessions, "gift_delivered", "gift_1", {"gift": "gift_1"}, customer_id=None)
+    say(sessions, "gift_claimed", "gift_1", {"gift": "gift_1"}, customer_id=None)
     relay.run_once()
     delivered, claimed = mailbox(sessions)
     assert delivered.recipient == "mary@example.com"
     assert delivered.subject == "Bob has a gift for you: Team"
     for word in ("Hello Mary", "3 periods", '"Enjoy!"', "ABCD-EFGH"):
         assert word in delivered.body
+    assert (delivered.customer_id, claimed.customer_id) == (None, "cus_bob")
     assert claimed.recipient == "bob@example.com"
     assert "ABCD" not in claimed.body
 
@@ -165,6 +166,19 @@ def test_relays_share_the_work(sessions: Sessions, relay: Relay) -> None:
         taken = list(pool.map(lambda _: sum(relay.run_once(limit=5) for _ in range(8)), range(3)))
     assert sum(taken) == 40
     assert sorted(message.key for message in mailbox(sessions)) == sorted(keys)
+
+
+def test_a_row_that_another_relay_holds_is_passed_by(sessions: Sessions, relay: Relay) -> None:
+    held = say(sessions, "subscription_started", "held", subscription_id="sub_ada")
+    free = say(sessions, "subscription_started", "free", subscription_id="sub_ada")
+    with sessions() as other, ThreadPoolExecutor(1) as pool:
+        other.execute(select(OutboxMessage).where(OutboxMessage.key == held).with_for_update())
+        run = pool.submit(relay.run_once)
+        try:
+            assert run.result(timeout=5) == 1
+        finally:
+            other.rollback()
+    assert [message.key for message in mailbox(sessions)] == [free]
 
 
 def test_the_pump_rests_waits_for_the_database_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
