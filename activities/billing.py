@@ -174,7 +174,7 @@ class BillingActivities:
         if answer is not None and answer.status is ChargeStatus.PROCESSING:
             msg = f"{attempt.key} is still processing and cannot be withdrawn"
             raise GatewayOutcomeUnknown(msg)
-        if answer is not None and answer.status in _STATUS:
+        if answer is not None and answer.status is not ChargeStatus.CANCELED:
             return self._record(invoice, attempt, answer, as_of).status
         with unit_of_work(self._sessions) as session:
             payments.finish(session, invoice, attempt, payments.CANCELED, as_of)
@@ -199,6 +199,8 @@ _STATUS = {
     ChargeStatus.DECLINED: PaymentStatus.DECLINED,
     ChargeStatus.REQUIRES_ACTION: PaymentStatus.ACTION_REQUIRED,
     ChargeStatus.PROCESSING: PaymentStatus.ACTION_REQUIRED,
+    # Withdrawn by an older run of this workflow: no money moved, and the next attempt has a key of its own.
+    ChargeStatus.CANCELED: PaymentStatus.DECLINED,
 }
 
 

@@ -97,6 +97,9 @@ class SubscriptionWorkflow(CommandHandlers):
         return command
 
     async def _obey_now(self, command: Command) -> None:
+        if command.request_id in self._state.applied:
+            self._answer(Answer(command.request_id, view_of(self._state)))
+            return
         at = self._effective(command)
         try:
             decision = core.decide(self._state, command, at)
@@ -167,14 +170,11 @@ class SubscriptionWorkflow(CommandHandlers):
             raise ApplicationError(str(refusal), type=refusal.code, non_retryable=True) from refusal
 
     def _accept(self, command: Command) -> None:
-        """A repeated request gets the first answer. One that is known but whose answer is gone gets today's view."""
+        """A repeated request gets the first answer; one whose answer is gone gets the view of today (`_obey_now`)."""
         if not command.request_id:
             name = f"{type(command).__name__}:{self._state.step}:{len(self._inbox)}"
             command = replace(command, request_id=name)
         if command.request_id in self._answers or any(c.request_id == command.request_id for c in self._inbox):
-            return
-        if command.request_id in self._state.applied and not self._busy:
-            self._answer(Answer(command.request_id, view_of(self._state)))
             return
         self._inbox.append(command)
 
