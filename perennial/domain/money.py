@@ -12,7 +12,8 @@ from typing import Self
 
 from perennial.domain.errors import CurrencyMismatch, InvalidInput, UnknownCurrency
 
-# ISO 4217 list one, minor units, as of 2025-05-12. BGN stays for invoices that are older than Bulgaria's euro.
+# ISO 4217 list one, minor units, as of 2025-05-12, without units of account, metals and codes for tests. BGN stays for
+# invoices that are older than Bulgaria's euro.
 _TWO_DIGITS = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP "
     "CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR "

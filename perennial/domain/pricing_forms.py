@@ -14,7 +14,7 @@ from perennial.domain.errors import InvalidPrice
 from perennial.domain.pricing_models import PackageTier, PercentTier, PricingModel, Tier
 
 # Enough for every currency and for prices of a single token; and a bound on what exact arithmetic may be asked for.
-_DECIMAL = re.compile(r"\d{1,18}(\.\d{1,12})?")
+_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?")
 
 
 def pricing_model(data: Mapping[str, object]) -> PricingModel:
@@ -98,6 +98,8 @@ def _tiers(value: object, where: str, cls: type[Any]) -> tuple[Any, ...]:
         here = f"{where}[{n}]"
         if not isinstance(item, Mapping):
             raise InvalidPrice(f"{here} must be an object", field=here)
+        if not item.keys() - {"up_to"}:
+            raise InvalidPrice(f"{here} has no price; write one, even if it is zero", field=here)
         read = _read(tier, item, f"{here}.")
         if read.up_to is None and n < len(value) - 1:
             raise InvalidPrice(

@@ -77,13 +77,21 @@ def share(
     return min(Fraction(max(numerator, 0), denominator), Fraction(1))
 
 
-def partial_period(amount: int, basis: ProrationBasis, *, full: Period, service: Period, timezone: str) -> int:
+def partial_period(
+    amount: int,
+    basis: ProrationBasis,
+    *,
+    full: Period,
+    service: Period,
+    timezone: str,
+    interval: Interval | None = None,
+) -> int:
     """What `service` costs, in minor units, when the full period costs `amount`. Rounded once.
 
     Raises:
         InvalidPeriod: if the service is not inside the full period.
     """
-    return round_half_away(amount * share(basis, full=full, service=service, timezone=timezone))
+    return round_half_away(amount * share(basis, full=full, service=service, timezone=timezone, interval=interval))
 
 
 def plan_change(
@@ -96,6 +104,7 @@ def plan_change(
     timezone: str,
     full: Period | None = None,
     reset_cycle: bool = False,
+    interval: Interval | None = None,
 ) -> PlanChange:
     """Credit for the unused rest of the old amount, charge for the rest of the new one; each rounded on its own.
 
@@ -108,6 +117,7 @@ def plan_change(
         timezone: IANA name, for the bases that count days.
         full: the whole plan period, when the customer joined in its middle; it alone is the denominator.
         reset_cycle: a new cycle starts at `change_at`, so the new amount is charged whole.
+        interval: the old plan's, if it is known; see `share`.
 
     Raises:
         InvalidPeriod: if the change is outside the period, or the period outside the full one.
@@ -115,7 +125,7 @@ def plan_change(
     if not period.start <= change_at <= period.end:
         raise InvalidPeriod(f"{change_at.isoformat()} is not in the period to change", field="change_at")
     rest = Period(change_at, period.end)
-    left = share(basis, full=full or period, service=rest, timezone=timezone)
+    left = share(basis, full=full or period, service=rest, timezone=timezone, interval=interval)
     return PlanChange(
         credit=round_half_away(old_amount * left),
         debit=new_amount if reset_cycle else round_half_away(new_amount * left),

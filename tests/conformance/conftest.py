@@ -9,7 +9,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     total: Counter[str] = Counter()
     for outcome in ("passed", "failed", "error", "skipped", "xfailed", "xpassed"):
         for report in terminalreporter.stats.get(outcome, ()):
-            family = dict(report.user_properties).get("family")
+            # what fails while it is collected has no properties
+            family = dict(getattr(report, "user_properties", ())).get("family")
             if family is not None and (report.when == "call" or outcome == "error"):
                 total[family] += 1
                 passed[family] += outcome == "passed"

@@ -37,8 +37,8 @@ def folders() -> list[Path]:
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    prefix = "" if folder == OURS else f"{folder.name}/"
     for path in sorted(folder.glob("*.json")):
+        prefix = "" if folder == OURS else f"{folder.name}/{path.stem}/"
         # floats become Decimals, which no field accepts: amounts are integers or strings
         content = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         check(content, {"family": str, "version": int, "cases": [dict]}, path.name)
