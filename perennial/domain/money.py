@@ -74,17 +74,17 @@ def allocate(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
         if total:
             raise InvalidInput(f"{total} cannot be split: every weight is zero", field="weights")
         return (0,) * len(weights)
-    if total < 0:
-        return tuple(-part for part in allocate(-total, weights))
     return apportion(total, [Fraction(total * weight, whole) for weight in weights])
 
 
 def apportion(total: int, quotas: Sequence[Fraction]) -> tuple[int, ...]:
-    """Round the quotas (any sign) so that they sum to `total`, by largest remainder.
+    """Round the quotas (any sign) so that they sum to `total`, by largest remainder; below zero the mirror image.
 
     Raises:
         InvalidInput: if the quotas are further from the total than rounding can bridge.
     """
+    if total < 0:
+        return tuple(-part for part in apportion(-total, [-quota for quota in quotas]))
     floors = [quota.numerator // quota.denominator for quota in quotas]
     rest = total - sum(floors)
     if not 0 <= rest <= len(quotas):

@@ -138,6 +138,21 @@ def test_tax_on_the_whole_where_charges_and_credits_cancel_out() -> None:
     assert [line.tax for line in found.lines] == [825, -825]
 
 
+@given(invoices(least=0))
+def test_a_credit_mirrors_its_charge(found: InvoiceTotals) -> None:
+    """The same lines below zero have the same taxes below zero, line by line."""
+    for rounding in TaxRounding:
+        up, down = (
+            invoice_totals(
+                [InvoiceLine(line.id, sign * line.taxable) for line in found.lines],
+                taxes=[InvoiceTax("t", D("8.875"))],
+                tax_rounding=rounding,
+            )
+            for sign in (1, -1)
+        )
+        assert [line.tax for line in down.lines] == [-line.tax for line in up.lines]
+
+
 def test_no_lines_no_money() -> None:
     found = invoice_totals([], discounts=[InvoiceDiscount("x", amount=5)], taxes=[InvoiceTax("t", D(19))])
     assert (found.total, found.amount_due, found.lines) == (0, 0, ())
