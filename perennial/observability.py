@@ -8,8 +8,8 @@ from structlog.types import Processor
 
 from perennial.config import Settings
 
-# Chatty at `info`, and never about our own doing.
-QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access")
+# Chatty at `info`, and never about our own doing; `perennial api` says itself where it listens.
+QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "uvicorn.error")
 
 
 def configure_logging(settings: Settings) -> None:

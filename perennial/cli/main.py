@@ -12,6 +12,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
 from typing import Annotated, NamedTuple, NoReturn
 
 import typer
@@ -146,9 +148,17 @@ def _explain(error: Exception) -> int:
         case OperationalError():
             text = f"the database does not answer ({PREFIX}DATABASE_URL): {str(error.orig).strip().splitlines()[0]}"
         case _:
-            text = "".join(traceback.format_exception(error)).rstrip()
+            text = "".join(traceback.format_exception(error.with_traceback(_ours(error.__traceback__)))).rstrip()
     typer.echo(text, err=True)
     return code
+
+
+def _ours(trace: TracebackType | None) -> TracebackType | None:
+    """The trace without the dozen frames through which Typer reaches the command."""
+    framework = (__file__, str(Path(typer.__file__).parent))
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith(framework):
+        trace = trace.tb_next
+    return trace
 
 
 if __name__ == "__main__":

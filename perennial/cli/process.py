@@ -18,13 +18,16 @@ def api(
     port: Annotated[int | None, typer.Option(help="The port to listen on (PERENNIAL_API_PORT).")] = None,
 ) -> None:
     """The HTTP API until SIGTERM; requests under way are finished first."""
+    import structlog
     import uvicorn
 
     settings = _settings()
+    host, port = host or settings.api_host, settings.api_port if port is None else port
+    structlog.get_logger(__name__).info("api_starts", host=host, port=port)
     uvicorn.run(
         _application("api.app", "create_app")(settings),
-        host=host or settings.api_host,
-        port=settings.api_port if port is None else port,
+        host=host,
+        port=port,
         log_config=None,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
@@ -68,7 +71,10 @@ def migrate(
 
 
 def _settings() -> Settings:
+    """Those of a process of production: both addresses are known, or it ends before it begins."""
     settings = load_settings()
+    settings.require_database_url()
+    settings.require_temporal_address()
     configure_logging(settings)
     return settings
 
