@@ -1,8 +1,11 @@
 """The shape of the house: directions, sizes, names."""
 
 import ast
+import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 
 LONGEST = 350
 ROOT_NAMES = ("workflows", "activities", "api", "worker")
+# Parts of another package's public face, released in step with it.
+COMPANIONS = {"starlette": "fastapi", "pydantic-core": "pydantic", "protobuf": "temporalio"}
 # What must not stand in the tree, in two parts so that this file passes its own test.
 FORBIDDEN = [
     "".join(parts)
@@ -118,3 +123,38 @@ def _bans(root: Path, name: str, code: str) -> bool:
     command = [ruff, "check", "--select", "TID251", "--no-cache", "--stdin-filename", name, "-"]
     done = subprocess.run(command, cwd=root, input=code, capture_output=True, text=True, check=False)
     return "TID251" in done.stdout
+
+
+def test_what_is_imported_is_declared(root: Path) -> None:
+    """A package that only comes along with another one can go away with it."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=\[]", line)[0].lower() for line in project["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = set()
+    for top in ("perennial", "workflows", "activities", "api", "worker.py", "bench"):
+        for path in [root / top] if top.endswith(".py") else sorted((root / top).rglob("*.py")):
+            for name in _imported(path) - sys.stdlib_module_names - {"perennial", "bench", *ROOT_NAMES}:
+                owners = {owner.lower().replace("_", "-") for owner in distributions.get(name, [name])}
+                owners |= {COMPANIONS.get(owner, owner) for owner in owners}
+                undeclared |= set() if owners & declared else {f"{path.relative_to(root)}: {name}"}
+    assert undeclared == set()
+
+
+def test_the_lock_files_pin_what_is_declared(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["dev"]
+    for lock, declared in (("base", project["dependencies"]), ("dev", project["dependencies"] + extra)):
+        lines = (root / "requirements" / f"{lock}.txt").read_text().splitlines()
+        pinned = {line.partition("==")[0].lower() for line in lines if "==" in line}
+        assert {re.split(r"[<>=\[]", line)[0].lower() for line in declared} <= pinned, f"run `make lock`: {lock}.txt"
+
+
+def _imported(path: Path) -> set[str]:
+    """The top-level names that a file imports, at its head or inside of functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
