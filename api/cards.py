@@ -1,0 +1,83 @@
+"""Card numbers do not come in here. A body with something that looks like one is refused before anything reads it."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from api.errors import Problem, invalid
+
+SHORTEST, LONGEST = 13, 19
+_MESSAGE = "looks like a card number; Perennial takes tokens of a payment gateway only"
+
+# Our ids and UUIDs are full of digits and no card numbers. Ours are longer than any: nothing hides behind a prefix.
+_IDS = re.compile(r"\b[a-z]{2,6}_[0-9a-f]{20,24}\b|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+# Groups of digits as people write them: with blanks or dashes between.
+_RUN = re.compile(r"\d+(?:[\s\-\u2010-\u2015]{1,3}\d+)*")
+
+
+def refuse_cards(body: bytes) -> None:
+    """Raises Problem: 422, naming the field and never the value."""
+    if not body:
+        return
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        # It is refused for its form later; its words are looked at all the same, for a log may hold them.
+        parsed = body.decode(errors="replace")
+    field = next((path for path, text in _texts(parsed) if has_card_number(text)), None)
+    if field is not None:
+        raise _refusal(field)
+
+
+def _refusal(field: str) -> Problem:
+    # A card number in the name of a field would be echoed by naming the field.
+    return invalid("body" if has_card_number(field) else field, _MESSAGE, "card_number_refused")
+
+
+def has_card_number(text: str) -> bool:
+    """Whether 13 to 19 digits, whole groups of them, pass the check that every card number passes."""
+    text = _IDS.sub(" ", unicodedata.normalize("NFKC", text))
+    return any(_passes(digits) for run in _RUN.findall(text) for digits in _joined(re.findall(r"\d+", run)))
+
+
+def masked(text: str) -> str:
+    """For logs: the text, unless it has a card number in it."""
+    return "[card number]" if has_card_number(text) else text
+
+
+def _joined(groups: list[str]) -> Iterator[str]:
+    """Neighbouring groups put together, as long as they are no longer than a card number."""
+    for start in range(len(groups)):
+        digits = ""
+        for group in groups[start:]:
+            digits += group
+            if len(digits) > LONGEST:
+                break
+            if len(digits) >= SHORTEST:
+                yield digits
+
+
+def _passes(digits: str) -> bool:
+    """Luhn: every second digit from the right counts double, the sum ends in nought."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value  # noqa: PLR2004 - the sum of its two digits
+    return total % 10 == 0
+
+
+def _texts(root: object) -> Iterator[tuple[str, str]]:
+    """Every string, number and name of a field with its path, without recursion: a body may be nested deeply."""
+    waiting: list[tuple[str, object]] = [("", root)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            for name, item in value.items():
+                inner = f"{path}.{name}" if path else name
+                yield inner, name
+                waiting.append((inner, item))
+        elif isinstance(value, list):
+            waiting.extend((f"{path}[{n}]", item) for n, item in enumerate(value))
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            yield path or "body", str(value)

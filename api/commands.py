@@ -1,0 +1,131 @@
+"""From a body of the API to a command of the domain. The names are those of the workflow's updates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from api.deps import Names
+from api.schemas import commands as bodies
+from api.schemas.subscriptions import SubscriptionOut
+from perennial.db.models import Subscription
+from perennial.domain.subscription import commands as c
+from perennial.engine import customers, plans, states, subscriptions
+from perennial.engine.context import Engine
+from perennial.engine.ids import new_id
+from perennial.engine.runs import CommandPending
+
+ACCEPTED = 202
+Make = Callable[[Session, Subscription, datetime], c.Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command is made from, besides its body."""
+
+    session: Session
+    row: Subscription
+    request_id: str
+    at: datetime
+
+
+async def obey(
+    engine: Engine, names: Names, subscription_id: str, name: str, body: BaseModel
+) -> SubscriptionOut | Response:
+    """Send the command and answer with the view it leads to; 202 and how things stand if that takes too long."""
+    try:
+        view = await subscriptions.command(engine, subscription_id, name, maker(name, body, names.request_id))
+    except CommandPending as pending:
+        standing = SubscriptionOut.model_validate(pending.view)
+        return JSONResponse(jsonable_encoder(standing), ACCEPTED)
+    return SubscriptionOut.model_validate(view)
+
+
+def maker(name: str, body: BaseModel, request_id: str) -> Make:
+    """What builds the command once the engine knows the row and the instant."""
+
+    def make(session: Session, row: Subscription, at: datetime) -> c.Command:
+        return _BUILDERS[name](body, Asked(session, row, request_id, at))
+
+    return make
+
+
+def _pause(body: bodies.Pause, asked: Asked) -> c.Command:
+    return c.PauseSubscription(request_id=asked.request_id, at=asked.at, until=body.until, when=body.when)
+
+
+def _change_plan(body: bodies.ChangePlan, asked: Asked) -> c.Command:
+    terms = plans.require_terms(asked.session, body.plan, body.currency or asked.row.currency)
+    return c.ChangePlan(
+        request_id=asked.request_id,
+        at=asked.at,
+        terms=terms,
+        quantity=body.quantity,
+        when=body.when,
+        proration=body.proration,
+    )
+
+
+def _change_quantity(body: bodies.ChangeQuantity, asked: Asked) -> c.Command:
+    return c.ChangeQuantity(
+        request_id=asked.request_id, at=asked.at, quantity=body.quantity, when=body.when, proration=body.proration
+    )
+
+
+def _cancel(body: bodies.Cancel, asked: Asked) -> c.Command:
+    return c.Cancel(request_id=asked.request_id, at=asked.at, when=body.when, reason=body.reason, refund=body.refund)
+
+
+def _reactivate(body: bodies.Reactivate, asked: Asked) -> c.Command:
+    method = body.payment_method_id
+    if method is not None:
+        method = customers.require_method(asked.session, asked.row.customer_id, method).id
+    return c.Reactivate(request_id=asked.request_id, at=asked.at, payment_method_id=method)
+
+
+def _apply_coupon(body: bodies.ApplyCoupon, asked: Asked) -> c.Command:
+    terms = states.current(asked.session, asked.row).terms
+    discount = subscriptions.require_discount(asked.session, body.coupon, terms)
+    return c.ApplyCoupon(request_id=asked.request_id, at=asked.at, discount=discount)
+
+
+def _set_payment_method(body: bodies.SetPaymentMethod, asked: Asked) -> c.Command:
+    method = customers.require_method(asked.session, asked.row.customer_id, body.payment_method_id)
+    return c.SetPaymentMethod(request_id=asked.request_id, at=asked.at, payment_method_id=method.id)
+
+
+def _extend_trial(body: bodies.ExtendTrial, asked: Asked) -> c.Command:
+    return c.ExtendTrial(request_id=asked.request_id, at=asked.at, until=body.until)
+
+
+def _gift(body: bodies.AddGift, asked: Asked) -> c.Command:
+    gift_id = new_id("gift", asked.request_id)
+    return c.AddGift(request_id=asked.request_id, at=asked.at, gift_id=gift_id, periods=body.periods)
+
+
+def _plain(command: Callable[..., c.Command]) -> Callable[[Any, Asked], c.Command]:
+    """For a command that has nothing to say beyond its name."""
+    return lambda _, asked: command(request_id=asked.request_id, at=asked.at)
+
+
+_BUILDERS: dict[str, Callable[[Any, Asked], c.Command]] = {
+    "pause": _pause,
+    "resume": _plain(c.Resume),
+    "change_plan": _change_plan,
+    "change_quantity": _change_quantity,
+    "cancel": _cancel,
+    "undo_cancel": _plain(c.UndoCancel),
+    "reactivate": _reactivate,
+    "apply_coupon": _apply_coupon,
+    "set_payment_method": _set_payment_method,
+    "extend_trial": _extend_trial,
+    "retry_payment": _plain(c.RetryPayment),
+    "gift": _gift,
+    "skip_next": _plain(c.SkipNext),
+}

@@ -1,0 +1,91 @@
+"""A customer, a payment method and a subscription in one request.
+
+Everything is checked before anything is kept: customer and payment method are committed together, in a transaction in
+which the subscription could have begun too. They are committed before its workflow starts, because the first thing a
+workflow writes refers to them.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from api.parts import require_temporal
+from perennial.contracts.views import SubscriptionView
+from perennial.db.models import Customer, PaymentMethod, Subscription
+from perennial.domain.errors import InvalidInput
+from perennial.engine import customers, subscriptions
+from perennial.engine.context import Engine
+from perennial.engine.subscriptions import NewSubscription
+from perennial.ports import CardDetails, UnknownToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """`name` None: the customer exists. `token` None: no payment method is attached."""
+
+    name: str | None = None
+    email: str = ""
+    timezone: str = "UTC"
+    token: str | None = None
+    method_id: str
+
+
+async def subscribe(engine: Engine, newcomer: Newcomer, new: NewSubscription) -> SubscriptionView:
+    """Raises what creating each of them would raise. Temporal is asked first: without it nothing is kept."""
+    card = await _describe(engine, newcomer.token) if newcomer.token else None
+    await require_temporal(engine)
+    await engine.write(lambda session: _open_account(engine, session, newcomer, new, card))
+    return await subscriptions.create(engine, new)
+
+
+async def _describe(engine: Engine, token: str) -> CardDetails:
+    try:
+        return await asyncio.to_thread(engine.gateway.describe_token, token)
+    except UnknownToken as error:
+        raise InvalidInput("the gateway does not know this token", field="payment_method") from error
+
+
+def _open_account(
+    engine: Engine, session: Session, newcomer: Newcomer, new: NewSubscription, card: CardDetails | None
+) -> None:
+    """A repeated request finds what it has made before."""
+    if new.id and session.get(Subscription, new.id):
+        return
+    if newcomer.name and session.get(Customer, new.customer_id) is None:
+        session.add(
+            Customer(
+                id=new.customer_id,
+                name=newcomer.name,
+                email=newcomer.email,
+                timezone=newcomer.timezone,
+                created_at=engine.clock(),
+            )
+        )
+    session.flush()
+    customers.require(session, new.customer_id, lock=True)
+    if newcomer.token and card:
+        _attach(engine, session, newcomer.token, newcomer.method_id, new.customer_id, card)
+    state = subscriptions.prepare(engine, session, new)
+    subscriptions.refuse_second(session, state)
+
+
+def _attach(engine: Engine, session: Session, token: str, method_id: str, customer_id: str, card: CardDetails) -> None:
+    if session.get(PaymentMethod, method_id):
+        return
+    session.add(
+        PaymentMethod(
+            id=method_id,
+            customer_id=customer_id,
+            gateway=engine.gateway.name,
+            token=token,
+            brand=card.brand,
+            last4=card.last4,
+            exp_month=card.exp_month,
+            exp_year=card.exp_year,
+            # The customer's own choice stands: this one is for the new subscription.
+            is_default=customers.default_method(session, customer_id) is None,
+            created_at=engine.clock(),
+        )
+    )
+    session.flush()

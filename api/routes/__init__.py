@@ -1,0 +1,31 @@
+"""Every router, in the order of the documentation."""
+
+from fastapi import APIRouter
+
+from api.routes import (
+    catalogue,
+    commands,
+    customers,
+    documents,
+    gifts,
+    health,
+    messages,
+    payment_methods,
+    subscriptions,
+    test_clocks,
+    webhooks,
+)
+
+# What is asked for without an API key.
+PUBLIC: tuple[APIRouter, ...] = (health.router, webhooks.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    subscriptions.router,
+    commands.router,
+    customers.router,
+    payment_methods.router,
+    catalogue.router,
+    documents.router,
+    gifts.router,
+    test_clocks.router,
+    messages.router,
+)

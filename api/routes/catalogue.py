@@ -1,0 +1,85 @@
+"""Plans and coupons. A plan's versions are added, never changed."""
+
+from decimal import Decimal
+
+from fastapi import APIRouter
+from sqlalchemy.orm import Session
+
+from api.deps import EngineDep, NamesDep
+from api.openapi import READ, WRITE
+from api.pagination import Listing, PageDep
+from api.plan_versions import new_version
+from api.queries import listing, one, plainly, plan_out, plans_of
+from api.routing import GuardedRoute
+from api.schemas.commands import Nothing
+from api.schemas.plans import CouponOut, NewCoupon, NewPlan, PlanOut
+from api.security import REQUIRE_KEY
+from perennial.db.models import Coupon, Plan
+from perennial.domain.errors import Conflict
+from perennial.engine import plans
+from perennial.engine.context import Engine
+
+router = APIRouter(
+    prefix="/v1", tags=["catalogue"], route_class=GuardedRoute, dependencies=[REQUIRE_KEY], responses=READ
+)
+
+
+@router.post("/plans", status_code=201, responses=WRITE)
+async def create_plan(body: NewPlan, engine: EngineDep, _: NamesDep) -> PlanOut:
+    """A new plan, or the next version of one. What equals the newest version is that version."""
+    await new_version(engine, body)
+    return await _plan(engine, body.code)
+
+
+@router.get("/plans")
+async def list_plans(engine: EngineDep, place: PageDep) -> Listing[PlanOut]:
+    """Every plan in its newest version, archived ones too."""
+    return await listing(engine, Plan, place, plans_of)
+
+
+@router.get("/plans/{code}")
+async def get_plan(code: str, engine: EngineDep) -> PlanOut:
+    """The newest version."""
+    return await _plan(engine, code)
+
+
+@router.post("/plans/{code}/archive", responses=WRITE)
+async def archive_plan(code: str, engine: EngineDep, _: NamesDep, _body: Nothing | None = None) -> PlanOut:
+    """No new subscribers; those it has stay."""
+    await plans.archive(engine, code)
+    return await _plan(engine, code)
+
+
+@router.post("/coupons", status_code=201, responses=WRITE)
+async def create_coupon(body: NewCoupon, engine: EngineDep, names: NamesDep) -> CouponOut:
+    """A percentage or an amount off, for a number of periods or for ever."""
+    percent = None if body.percent_off is None else Decimal(body.percent_off)
+    terms = body.model_dump() | {"percent_off": percent}
+    try:
+        coupon = await plans.create_coupon(engine, **terms)
+    except Conflict:
+        coupon = await one(engine, Coupon, "coupon", body.code)
+        # A repetition of a request that was cut off after it had made the coupon.
+        if names.seed is None or any(getattr(coupon, name) != value for name, value in terms.items()):
+            raise
+    return CouponOut.model_validate(coupon)
+
+
+@router.get("/coupons")
+async def list_coupons(engine: EngineDep, place: PageDep) -> Listing[CouponOut]:
+    """Every coupon."""
+    return await listing(engine, Coupon, place, plainly(CouponOut))
+
+
+@router.get("/coupons/{code}")
+async def get_coupon(code: str, engine: EngineDep) -> CouponOut:
+    """One coupon."""
+    return CouponOut.model_validate(await one(engine, Coupon, "coupon", code))
+
+
+async def _plan(engine: Engine, code: str) -> PlanOut:
+    def load(session: Session) -> PlanOut:
+        version = plans.require(session, code)
+        return plan_out(version, session.get_one(Plan, code))
+
+    return await engine.read(load)

@@ -1,0 +1,42 @@
+"""Payment methods: tokens of a gateway, never card numbers."""
+
+from fastapi import APIRouter
+
+from api.deps import EngineDep, NamesDep
+from api.openapi import READ, WRITE
+from api.routing import GuardedRoute
+from api.schemas.customers import NewPaymentMethod, PaymentMethodOut, PaymentMethods
+from api.security import REQUIRE_KEY
+from perennial.engine import customers
+
+router = APIRouter(
+    prefix="/v1/customers/{customer_id}/payment-methods",
+    tags=["customers"],
+    route_class=GuardedRoute,
+    dependencies=[REQUIRE_KEY],
+    responses=READ,
+)
+
+
+@router.post("", status_code=201, responses=WRITE)
+async def attach_payment_method(
+    customer_id: str, body: NewPaymentMethod, engine: EngineDep, names: NamesDep
+) -> PaymentMethodOut:
+    """Keeps a gateway's token. The first one is the default."""
+    method = await customers.attach_payment_method(
+        engine, customer_id, body.token, default=body.default, id=names.id("pm")
+    )
+    return PaymentMethodOut.model_validate(method)
+
+
+@router.get("")
+async def list_payment_methods(customer_id: str, engine: EngineDep) -> PaymentMethods:
+    """Those that are attached, oldest first."""
+    methods = await customers.payment_methods(engine, customer_id)
+    return PaymentMethods(data=[PaymentMethodOut.model_validate(method) for method in methods])
+
+
+@router.delete("/{payment_method_id}", status_code=204)
+async def detach_payment_method(customer_id: str, payment_method_id: str, engine: EngineDep) -> None:
+    """It is never charged again; past payments keep it."""
+    await customers.detach(engine, customer_id, payment_method_id)

@@ -1,0 +1,143 @@
+"""What may be asked of a subscription: one body a command, and the same bodies again for previews."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StrictInt, StrictStr, model_validator
+
+from api.schemas.common import Code, Currency, Id, Incoming, Instant, Quantity, examples, wrong
+from perennial.domain.proration import ProrationBasis
+from perennial.domain.subscription.commands import RefundPolicy, When
+
+
+class Nothing(Incoming):
+    """A command that needs no words: an empty object, or no body at all."""
+
+    model_config = examples({})
+
+
+class Pause(Incoming):
+    model_config = examples({}, {"until": "2027-01-15T00:00:00Z"}, {"when": "period_end"})
+
+    until: Instant | None = Field(default=None, description="It resumes by itself then; null: when it is told to.")
+    when: When = When.NOW
+
+
+class ChangePlan(Incoming):
+    model_config = examples(
+        {"plan": "premium-monthly"},
+        {"plan": "basic-monthly", "when": "period_end"},
+        {"plan": "team-monthly", "quantity": 3},
+    )
+
+    plan: Code
+    quantity: Quantity | None = Field(default=None, description="Null: as it is.")
+    currency: Currency | None = Field(
+        default=None, description="A subscription keeps its currency: another is refused."
+    )
+    when: When = When.NOW
+    proration: ProrationBasis | None = Field(default=None, description="Null: as the plan says.")
+
+
+class ChangeQuantity(Incoming):
+    model_config = examples({"quantity": 12}, {"quantity": 3, "when": "period_end"})
+
+    quantity: Quantity
+    when: When = When.NOW
+    proration: ProrationBasis | None = Field(default=None, description="Null: as the plan says.")
+
+
+class Cancel(Incoming):
+    model_config = examples({}, {"when": "now", "refund": "prorated", "reason": "too_expensive"})
+
+    when: When = When.PERIOD_END
+    # A code, not prose: it travels through workflow histories, which hold nothing personal.
+    reason: Annotated[StrictStr, Field(pattern=r"^[a-z0-9_]{1,64}$")] = "requested"
+    refund: RefundPolicy = Field(default=RefundPolicy.NONE, description="What of the running period is given back.")
+
+    @model_validator(mode="after")
+    def _refunds_only_now(self) -> Self:
+        if self.when is When.PERIOD_END and self.refund is not RefundPolicy.NONE:
+            raise wrong("refund", "needs when=now: at the end of a period nothing is left of it")
+        return self
+
+
+class Reactivate(Incoming):
+    model_config = examples({}, {"payment_method_id": "pm_5b1f0e6d2c9a48371be0"})
+
+    payment_method_id: Id | None = Field(default=None, description="Null: the one it had.")
+
+
+class ApplyCoupon(Incoming):
+    model_config = examples({"coupon": "WELCOME20"})
+
+    coupon: Code
+
+
+class SetPaymentMethod(Incoming):
+    model_config = examples({"payment_method_id": "pm_5b1f0e6d2c9a48371be0"})
+
+    payment_method_id: Id
+
+
+class ExtendTrial(Incoming):
+    model_config = examples({"until": "2027-02-01T00:00:00Z"})
+
+    until: Instant
+
+
+class AddGift(Incoming):
+    """Free periods for somebody who subscribes already."""
+
+    model_config = examples({"periods": 2})
+
+    periods: Annotated[StrictInt, Field(ge=1, le=120)]
+
+
+class PausePreview(Pause):
+    command: Literal["pause"]
+
+
+class ResumePreview(Nothing):
+    command: Literal["resume"]
+
+
+class ChangePlanPreview(ChangePlan):
+    command: Literal["change_plan"]
+
+
+class ChangeQuantityPreview(ChangeQuantity):
+    command: Literal["change_quantity"]
+
+
+class CancelPreview(Cancel):
+    command: Literal["cancel"]
+
+
+class ReactivatePreview(Reactivate):
+    command: Literal["reactivate"]
+
+
+class ApplyCouponPreview(ApplyCoupon):
+    command: Literal["apply_coupon"]
+
+
+class ExtendTrialPreview(ExtendTrial):
+    command: Literal["extend_trial"]
+
+
+class SkipNextPreview(Nothing):
+    command: Literal["skip_next"]
+
+
+Previewable = Annotated[
+    PausePreview
+    | ResumePreview
+    | ChangePlanPreview
+    | ChangeQuantityPreview
+    | CancelPreview
+    | ReactivatePreview
+    | ApplyCouponPreview
+    | ExtendTrialPreview
+    | SkipNextPreview,
+    Field(discriminator="command"),
+]

@@ -1,0 +1,17 @@
+"""The local mailbox: what customers were told."""
+
+from datetime import datetime
+
+from api.schemas.common import Outgoing
+
+
+class MessageOut(Outgoing):
+    """`delivered_at` is machine time, also for what happened on a test clock."""
+
+    id: str
+    kind: str
+    customer_id: str | None
+    recipient: str
+    subject: str
+    body: str
+    delivered_at: datetime

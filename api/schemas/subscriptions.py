@@ -1,0 +1,134 @@
+"""Subscriptions: how one is asked for, what it looks like, what a change would cost, what has happened."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StrictInt, model_validator
+
+from api.schemas.common import Code, Currency, Id, Incoming, Outgoing, Quantity, Timezone, Token, examples, wrong
+from api.schemas.customers import NewCustomer
+
+
+class _SubscriptionTerms(Incoming):
+    plan: Code
+    currency: Currency = "USD"
+    quantity: Quantity = 1
+    timezone: Timezone | None = Field(default=None, description="Where its days begin and end; null: the customer's.")
+    payment_method_id: Id | None = Field(default=None, description="Null: the customer's default method.")
+    trial_days: Annotated[StrictInt, Field(ge=0, le=3650)] | None = Field(default=None, description="Null: the plan's.")
+    coupon: Code | None = None
+    test_clock_id: Id | None = Field(default=None, description="It then lives in the time of this clock.")
+
+
+class NewSubscription(_SubscriptionTerms):
+    """For a customer who exists (`customer_id`), or for a new one in the same request (`customer`)."""
+
+    model_config = examples(
+        {
+            "customer": {"name": "Ada Lovelace", "email": "ada@example.com"},
+            "payment_method": "pm_card_visa",
+            "plan": "basic-monthly",
+        },
+        {"customer_id": "cus_0c4d1f3b9a5e7d26c8f0", "plan": "team-monthly", "currency": "EUR", "quantity": 5},
+    )
+
+    customer_id: Id | None = None
+    customer: NewCustomer | None = None
+    payment_method: Token | None = Field(default=None, description="A token that is attached to the customer first.")
+
+    @model_validator(mode="after")
+    def _one_customer_one_method(self) -> Self:
+        if (self.customer_id is None) == (self.customer is None):
+            raise wrong("customer_id", "give either customer_id or customer")
+        if self.payment_method_id and (self.payment_method or self.customer):
+            raise wrong("payment_method_id", "a new customer, or a new token, has no payment_method_id yet")
+        return self
+
+
+class SubscriptionPreview(_SubscriptionTerms):
+    model_config = examples({"customer_id": "cus_0c4d1f3b9a5e7d26c8f0", "plan": "standard-monthly", "currency": "USD"})
+
+    customer_id: Id
+
+
+class SubscriptionOut(Outgoing):
+    """Instants are UTC. `access` says whether the subscriber is to be served."""
+
+    id: str
+    customer_id: str
+    status: str
+    access: bool
+    plan: str
+    plan_version: int
+    quantity: int
+    currency: str
+    timezone: str
+    created_at: datetime
+    period_start: datetime
+    period_end: datetime
+    next_due_kind: str | None
+    next_due_at: datetime | None
+    trial_end: datetime | None
+    cancel_at: datetime | None
+    paused_since: datetime | None
+    resume_at: datetime | None
+    pause_at: datetime | None
+    scheduled_plan: str | None
+    scheduled_quantity: int | None
+    scheduled_at: datetime | None
+    skip_next: bool
+    prepaid_periods: int
+    gift_id: str | None
+    coupon: str | None
+    payment_method_id: str | None
+    dunning_attempt: int
+    decline_code: str | None
+    ended_at: datetime | None
+    end_reason: str | None
+    test_clock_id: str | None
+
+
+class PreviewLine(Outgoing):
+    """`amount` before and `discount` what is taken off it, in minor units. A credit has a negative amount."""
+
+    kind: str
+    description: str
+    quantity: Decimal
+    amount: int
+    discount: int
+    period_start: datetime
+    period_end: datetime
+
+
+class PreviewOut(Outgoing):
+    """What would be charged at once, in minor units, and what comes after it. `subscription` is how it would stand."""
+
+    effective_at: datetime
+    currency: str
+    lines: list[PreviewLine]
+    subtotal: int
+    discount: int
+    total: int
+    credit_applied: int
+    amount_due: int
+    credit_issued: int
+    next_invoice_at: datetime | None
+    next_amount: int | None
+    subscription: SubscriptionOut
+
+
+class TimelineItem(Outgoing):
+    """`at` is the subscription's own time (UTC)."""
+
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+    data: dict[str, Any]
+
+
+class Timeline(Outgoing):
+    """Oldest first."""
+
+    data: list[TimelineItem]
