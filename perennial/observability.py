@@ -9,7 +9,7 @@ from structlog.types import Processor
 from perennial.config import Settings
 
 # Chatty at `info`, and never about our own doing; `perennial api` says itself where it listens.
-QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "uvicorn.error")
+QUIET_LOGGERS = ("alembic", "httpx", "httpcore", "uvicorn.access", "uvicorn.error")
 
 
 def configure_logging(settings: Settings) -> None:
