@@ -1,0 +1,115 @@
+"""The books: what was posted sums to nought and says the same as the documents it comes from."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from perennial.checks.result import Outcome, count, outcome, rows
+from perennial.engine.context import Engine
+
+_TRANSACTIONS = text("SELECT count(*) FROM ledger_transactions")
+_UNBALANCED = text(
+    """
+SELECT t.key AS subject, format('its entries sum to %s %s', sum(e.amount), e.currency) AS problem
+FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+GROUP BY t.id, e.currency HAVING sum(e.amount) <> 0
+UNION ALL
+SELECT t.key, 'it has no entries' FROM ledger_transactions t
+WHERE NOT EXISTS (SELECT FROM ledger_entries e WHERE e.transaction_id = t.id)
+UNION ALL
+SELECT 'ledger', format('all entries in %s sum to %s', currency, sum(amount))
+FROM ledger_entries GROUP BY currency HAVING sum(amount) <> 0
+"""
+)
+
+_BALANCES = text("SELECT count(*) FROM credit_balances")
+_CREDIT = text(
+    """
+WITH posted AS (
+    SELECT substr(account, 8) AS customer_id, currency, -sum(amount) AS balance
+    FROM ledger_entries WHERE account LIKE 'credit:%' GROUP BY account, currency
+)
+SELECT coalesce(b.customer_id, p.customer_id) AS subject,
+       format('the balance says %s %s, the ledger %s', coalesce(b.balance, 0), coalesce(b.currency, p.currency),
+              coalesce(p.balance, 0)) AS problem
+FROM credit_balances b
+FULL JOIN posted p ON p.customer_id = b.customer_id AND p.currency = b.currency
+WHERE coalesce(b.balance, 0) <> coalesce(p.balance, 0)
+"""
+)
+
+_OPEN = text("SELECT count(*) FROM invoices WHERE status = 'open'")
+_RECEIVABLE = text(
+    """
+WITH posted AS (
+    SELECT t.subject_id AS invoice_id, e.currency, sum(e.amount) AS amount
+    FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+    WHERE e.account = 'receivable' GROUP BY t.subject_id, e.currency
+), owed AS (
+    SELECT id, currency, status, CASE WHEN status = 'open' THEN amount_due ELSE 0 END AS amount FROM invoices
+)
+SELECT coalesce(o.id, p.invoice_id) AS subject,
+       format('%s: %s %s owed, the ledger says %s', coalesce(o.status, 'no such invoice'), coalesce(o.amount, 0),
+              coalesce(o.currency, p.currency), coalesce(p.amount, 0)) AS problem
+FROM owed o FULL JOIN posted p ON p.invoice_id = o.id AND p.currency = o.currency
+WHERE coalesce(o.amount, 0) <> coalesce(p.amount, 0)
+"""
+)
+
+_PENDING_REFUNDS = text("SELECT count(*) FROM refunds WHERE status = 'pending'")
+_REFUNDS_PAYABLE = text(
+    """
+WITH posted AS (
+    SELECT t.subject_id AS credit_note_id, e.currency, -sum(e.amount) AS amount
+    FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+    WHERE e.account = 'refunds_payable' GROUP BY t.subject_id, e.currency HAVING sum(e.amount) <> 0
+), promised AS (
+    SELECT credit_note_id, currency, sum(amount) AS amount FROM refunds WHERE status = 'pending'
+    GROUP BY credit_note_id, currency
+)
+SELECT coalesce(r.credit_note_id, p.credit_note_id) AS subject,
+       format('%s %s on its way back, the ledger says %s', coalesce(r.amount, 0), coalesce(r.currency, p.currency),
+              coalesce(p.amount, 0)) AS problem
+FROM promised r FULL JOIN posted p ON p.credit_note_id = r.credit_note_id AND p.currency = r.currency
+WHERE coalesce(r.amount, 0) <> coalesce(p.amount, 0)
+"""
+)
+
+_INVOICES = text("SELECT count(*) FROM invoices")
+_SUMS = text(
+    """
+WITH lines AS (
+    SELECT invoice_id, sum(amount) AS subtotal, sum(discount) AS discount FROM invoice_lines GROUP BY invoice_id
+)
+SELECT i.id AS subject, format('subtotal %s and discount %s, its lines %s and %s', i.subtotal, i.discount,
+                               coalesce(l.subtotal, 0), coalesce(l.discount, 0)) AS problem
+FROM invoices i LEFT JOIN lines l ON l.invoice_id = i.id
+WHERE i.subtotal <> coalesce(l.subtotal, 0) OR i.discount <> coalesce(l.discount, 0)
+   OR i.total <> i.subtotal - i.discount
+"""
+)
+
+
+def books_balance(session: Session, _engine: Engine) -> Outcome:
+    """Every transaction sums to nought in each of its currencies, and so does the whole ledger."""
+    found = rows(session, _UNBALANCED)
+    return outcome(f"{count(session, _TRANSACTIONS)} transactions", found, ledger_balanced=int(not found))
+
+
+def credit_equals_ledger(session: Session, _engine: Engine) -> Outcome:
+    """What customers have in credit is what the account `credit:{customer}` holds."""
+    return outcome(f"{count(session, _BALANCES)} balances", rows(session, _CREDIT))
+
+
+def receivable_equals_open_invoices(session: Session, _engine: Engine) -> Outcome:
+    """Each open invoice stands in `receivable` with what is due, and nothing else does."""
+    return outcome(f"{count(session, _OPEN)} open invoices", rows(session, _RECEIVABLE))
+
+
+def refunds_payable_equals_pending(session: Session, _engine: Engine) -> Outcome:
+    """What is promised back and not yet sent is what `refunds_payable` holds."""
+    return outcome(f"{count(session, _PENDING_REFUNDS)} refunds on their way", rows(session, _REFUNDS_PAYABLE))
+
+
+def invoices_add_up(session: Session, _engine: Engine) -> Outcome:
+    """The lines of an invoice sum to its subtotal and discount, and these to its total."""
+    return outcome(f"{count(session, _INVOICES)} invoices", rows(session, _SUMS))

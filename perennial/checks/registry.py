@@ -1,0 +1,78 @@
+"""Every check, in the order in which they are told."""
+
+from collections.abc import Sequence
+
+from perennial.checks import books, documents, gateway, renewals, spans, workflows
+from perennial.checks.result import Check, CheckResult, Outcome, in_database, lasting
+from perennial.domain.errors import NotFound
+from perennial.engine.context import Engine
+
+CHECKS: tuple[Check, ...] = (
+    Check("books_balance", "every transaction and the whole ledger sum to nought", in_database(books.books_balance)),
+    Check(
+        "credit_equals_ledger",
+        "customers' credit balances are those of the ledger",
+        in_database(books.credit_equals_ledger),
+    ),
+    Check(
+        "receivable_equals_open_invoices",
+        "what we are owed is what the open invoices say",
+        in_database(books.receivable_equals_open_invoices),
+    ),
+    Check(
+        "refunds_payable_equals_pending",
+        "what is promised back is what is on its way",
+        in_database(books.refunds_payable_equals_pending),
+    ),
+    Check("invoices_add_up", "the lines of every invoice sum to its totals", in_database(books.invoices_add_up)),
+    Check(
+        "numbers_have_no_gap",
+        "invoice and credit note numbers have no gap",
+        in_database(documents.numbers_have_no_gap),
+    ),
+    Check(
+        "rows_match_workflows",
+        "every live row has its running workflow, and the other way round",
+        lasting(workflows.rows_match_workflows),
+    ),
+    Check("spans_tile", "the spans of service tile each life", in_database(spans.spans_tile)),
+    Check(
+        "periods_are_billed_once",
+        "every paid period has exactly its invoice, no other has one",
+        in_database(spans.periods_are_billed_once),
+    ),
+    Check(
+        "renewals_on_time",
+        "no renewal is missed or early, by the calendar",
+        in_database(renewals.renewals_on_time),
+    ),
+    Check("invoices_paid_once", "no invoice is paid twice, by the gateway's books too", gateway.invoices_paid_once),
+    Check("gateway_agrees", "the gateway's books and ours agree", lasting(gateway.gateway_agrees)),
+    Check("no_payment_hangs", "no payment or refund is pending for long", in_database(documents.no_payment_hangs)),
+    Check(
+        "messages_are_delivered",
+        "no message waits in the outbox for long",
+        in_database(documents.messages_are_delivered),
+    ),
+)
+
+
+async def run_checks(engine: Engine, only: Sequence[str] | None = None) -> list[CheckResult]:
+    """Run all checks, or those named, one after the other.
+
+    Raises:
+        NotFound: `only` names a check that there is not.
+        EngineUnavailable: PostgreSQL or Temporal is away.
+    """
+    known = {check.name: check for check in CHECKS}
+    for name in only or ():
+        if name not in known:
+            raise NotFound("check", name)
+    chosen = [check for check in CHECKS if only is None or check.name in only]
+    return [_result(check, await check.look(engine)) for check in chosen]
+
+
+def _result(check: Check, seen: Outcome) -> CheckResult:
+    ok = seen.count == 0
+    detail = f"{seen.seen}: {'fine' if ok else f'{seen.count} wrong'}"
+    return CheckResult(check.name, ok, detail, seen.findings, seen.figures)

@@ -1,0 +1,109 @@
+"""No renewal missed, none too early: every life is walked along the calendar (see `walk`)."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from perennial.checks.result import Finding, Outcome, outcome
+from perennial.checks.walk import Life, Stretch, inspect, lateness
+from perennial.domain.calendar import Interval, IntervalUnit
+from perennial.engine.context import Engine
+
+_PLANS = text("SELECT plan_code, version, interval_unit, interval_count FROM plan_versions ORDER BY plan_code, version")
+# Who never changed has the plan of the row; the others' first plan is in their first entry.
+_AGREED = text(
+    """
+SELECT t.subject_id, t.at, t.data ->> 'plan' AS plan, CAST(t.data ->> 'version' AS bigint) AS version
+FROM timeline_entries t
+WHERE t.kind IN ('created', 'plan_changed') AND EXISTS (
+    SELECT FROM timeline_entries c WHERE c.subject_id = t.subject_id AND c.kind = 'plan_changed')
+ORDER BY t.at, t.step, t.position
+"""
+)
+_CLOSINGS = text(
+    "SELECT subject_id, CAST(data ->> 'at' AS timestamptz) AS at FROM timeline_entries "
+    "WHERE kind = 'cancellation_scheduled'"
+)
+_GIVEN_UP = text(
+    """
+SELECT DISTINCT s.id FROM subscriptions s JOIN invoices i ON i.subscription_id = s.id
+WHERE i.status IN ('void', 'uncollectible') AND i.closed_at = s.ended_at
+"""
+)
+_LIVES = text(
+    """
+SELECT s.id, s.created_at, s.ended_at, s.timezone, s.plan_code, s.plan_version, c.now AS clock, p.starts_at,
+       p.ends_at, p.kind, p.period_no
+FROM subscriptions s JOIN service_spans p ON p.subscription_id = s.id
+LEFT JOIN test_clocks c ON c.id = s.test_clock_id
+ORDER BY s.id, p.starts_at
+"""
+)
+_BATCH = 5_000
+
+Agreed = dict[str, list[tuple[datetime, Interval]]]
+
+
+def renewals_on_time(session: Session, engine: Engine) -> Outcome:
+    """Each period ends where the calendar says, and the next one begins there; nothing that was due is missing."""
+    due, missed, findings = 0, 0, []
+    lives = 0
+    for life in _lives(session, engine):
+        verdict = inspect(life)
+        lives, due, missed = lives + 1, due + verdict.due, missed + verdict.missed
+        findings += [Finding(life.id, problem) for problem in verdict.problems]
+    seen = f"{due} renewals of {lives} subscriptions"
+    return outcome(seen, findings, renewals_due=due, missed_renewals=missed)
+
+
+def _lives(session: Session, engine: Engine) -> Iterator[Life]:
+    """A life at a time, so that memory holds no more than that."""
+    plans = {
+        (row.plan_code, row.version): Interval(IntervalUnit(row.interval_unit), row.interval_count)
+        for row in session.execute(_PLANS)
+    }
+    agreed, closings = _agreed(session, plans), _closings(session)
+    given_up = set(session.scalars(_GIVEN_UP))
+    late = engine.clock() - lateness(engine)
+    rows = session.execute(_LIVES, execution_options={"yield_per": _BATCH})
+    for subscription, group in groupby(rows, key=lambda row: row.id):
+        spans = list(group)
+        first = spans[0]
+        changes = agreed.get(subscription) or [(first.created_at, plans[first.plan_code, first.plan_version])]
+        yield Life(
+            id=subscription,
+            created_at=first.created_at,
+            ended_at=first.ended_at,
+            timezone=first.timezone,
+            reached=first.clock or late,
+            stretches=tuple(_stretch(row) for row in spans),
+            intervals=changes,
+            closings=frozenset(closings.get(subscription, ())),
+            given_up=subscription in given_up,
+        )
+
+
+def _stretch(row: Row[Any]) -> Stretch:
+    return Stretch(row.starts_at, row.ends_at, row.kind, row.period_no)
+
+
+def _agreed(session: Session, plans: dict[tuple[str, int], Interval]) -> Agreed:
+    newest = {code: interval for (code, _), interval in plans.items()}
+    agreed: Agreed = defaultdict(list)
+    for row in session.execute(_AGREED):
+        # An entry without a version means the newest: versions of one plan hardly ever differ in their interval.
+        interval = plans[row.plan, row.version] if row.version else newest[row.plan]
+        agreed[row.subject_id].append((row.at, interval))
+    return agreed
+
+
+def _closings(session: Session) -> dict[str, list[datetime]]:
+    closings: dict[str, list[datetime]] = defaultdict(list)
+    for row in session.execute(_CLOSINGS):
+        closings[row.subject_id].append(row.at)
+    return closings
