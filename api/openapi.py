@@ -68,6 +68,19 @@ _MEANINGS = {
 }
 
 
+def _declared(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    declared: dict[str, Any] = {
+        "description": _MEANINGS[status],
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        declared["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        declared["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return declared
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals that an operation declares."""
     return {status: _declared(status) for status in sorted(statuses)}
@@ -113,16 +126,3 @@ def _build(app: FastAPI) -> dict[str, Any]:
                 "description": "Names this request in our logs. Send one to choose it.",
             }
     return document
-
-
-def _declared(status: int) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    declared: dict[str, Any] = {
-        "description": _MEANINGS[status],
-        "content": {MEDIA_TYPE: {"schema": schema}},
-    }
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        declared["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}}
-    if status == HTTPStatus.UNAUTHORIZED:
-        declared["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-    return declared

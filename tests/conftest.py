@@ -1,10 +1,15 @@
 """The throw-away stack that every suite shares: PostgreSQL and Temporal, started when the first test asks for them."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from perennial.cli.migrations import upgrade
+from perennial.engine import demo_catalog
+from perennial.engine.context import Engine, open_engine
+from perennial.gateways.registry import prepare_gateway
 from perennial.stack import Stack
+from worker import build_worker
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +28,15 @@ def database_url(stack: Stack) -> str:
 @pytest.fixture(scope="session")
 def temporal_address(stack: Stack) -> str:
     return stack.temporal_address
+
+
+@pytest.fixture(scope="session")
+async def engine(stack: Stack) -> AsyncIterator[Engine]:
+    """The engine at work: the shared database migrated, the demo plans in it, a worker in this process."""
+    upgrade(stack.database_url)
+    engine = await open_engine(stack.settings(), lazy=False)
+    prepare_gateway(engine.gateway)
+    await demo_catalog.seed(engine)
+    async with build_worker(engine):
+        yield engine
+    engine.close()
