@@ -25,7 +25,6 @@ from perennial.domain.subscription.lifecycle import require_settled
 from perennial.domain.subscription.opening import check_quantity
 from perennial.domain.subscription.state import (
     Collection,
-    Discount,
     ScheduledChange,
     Span,
     SpanKind,
@@ -92,23 +91,32 @@ def _change_now(
     if state.status is Status.TRIALING:
         return Decision(state, notes=(note,), messages=(message,))
     basis = command.proration or old.terms.proration
-    new_amount = _amount(terms, quantity, state.discount)
     reset = terms.interval != old.terms.interval
-    change = _prorate(old, new_amount, at, basis, reset=reset)
     spans: tuple[Span, ...] = ()
-    invoices = old.period_invoices
     if reset:
         state, spans = _restart_cycle(state, old, at)
-        invoices = ()
-    state = replace(state, period_amount=new_amount)
-    state, effects = _money(state, old, change, command.request_id, at, invoices)
+    new_amount = _new_amount(state, old, basis, reset=reset)
+    change = _prorate(old, new_amount, at, basis, reset=reset)
+    billed = 0 if reset else old.period_billed - change.credit
+    state = replace(state, period_amount=new_amount, period_billed=billed + change.debit)
+    state, effects = _money(state, old, change, command.request_id, at)
     return Decision(state, effects=effects, notes=(note,), messages=(message,), spans=spans)
 
 
+def _new_amount(state: State, old: State, basis: ProrationBasis, *, reset: bool) -> int:
+    """What a whole period costs from now on. What is not charged now must not be credited later either."""
+    if not reset and (basis is ProrationBasis.NONE or old.span.kind is SpanKind.SKIPPED):
+        return old.period_amount
+    amount, discount = state.terms.amount(state.quantity), state.period_discount
+    return amount - discount.off(amount) if discount else amount
+
+
 def _prorate(old: State, new_amount: int, at: datetime, basis: ProrationBasis, *, reset: bool) -> PlanChange:
-    return plan_change(
+    """No more is credited than was billed: rounding, or a change of basis, could otherwise ask for it."""
+    change = plan_change(
         old.period_amount, new_amount, at, basis, period=old.period, timezone=old.timezone, reset_cycle=reset
     )
+    return replace(change, credit=min(change.credit, old.period_billed))
 
 
 def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple[Span, ...]]:
@@ -117,7 +125,7 @@ def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple
     span = Span(at, period.end, SpanKind.PAID, state.period_no + 1)
     discount = state.discount.after_a_period() if state.discount else None
     cancellation = replace(state.cancellation, at=period.end) if state.cancellation else None
-    pause = replace(state.scheduled_pause, at=period.end) if state.scheduled_pause else None
+    pause = state.scheduled_pause.moved_to(period.end) if state.scheduled_pause else None
     restarted = replace(
         state,
         anchor=anchor,
@@ -126,6 +134,7 @@ def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple
         period_no=state.period_no + 1,
         span=span,
         discount=discount,
+        period_discount=state.discount,
         cancellation=cancellation,
         scheduled_pause=pause,
     )
@@ -133,18 +142,20 @@ def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple
 
 
 def _money(
-    state: State, old: State, change: PlanChange, request_id: str, at: datetime, invoices: tuple[str, ...]
+    state: State, old: State, change: PlanChange, request_id: str, at: datetime
 ) -> tuple[State, tuple[Effect, ...]]:
-    """The difference is invoiced when it is owed to us, and credited to the balance when it is owed to them."""
+    """The difference is invoiced when it is owed to us, and credited to the balance when it is owed to them.
+
+    The invoices of the old period stay with a new cycle: they paid for the part of it that the credit covers.
+    """
     if change.net < 0:
         key = keys.credit(state.id, request_id)
-        credit = Credit(key, "plan_change", state.currency, old.period_invoices, -change.net, refund=False)
-        return replace(state, period_invoices=invoices), (credit,)
+        return state, (Credit(key, "plan_change", state.currency, old.period_invoices, -change.net, refund=False),)
     if not change.credit and not change.debit:
-        return replace(state, period_invoices=invoices), ()
+        return state, ()
     draft = _draft(state, old, change, request_id, at)
     collection = Collection(invoice=draft.key, attempt=1, in_flight=True)
-    state = replace(state, collection=collection, period_invoices=(*invoices, draft.key))
+    state = replace(state, collection=collection, period_invoices=(*old.period_invoices, draft.key))
     return state, (Bill(draft, state.payment_method_id),)
 
 
@@ -165,11 +176,6 @@ def _draft(state: State, old: State, change: PlanChange, request_id: str, at: da
         period=rest,
         lines=tuple(lines),
     )
-
-
-def _amount(terms: PlanTerms, quantity: int, discount: Discount | None) -> int:
-    amount = terms.amount(quantity)
-    return amount - discount.off(amount) if discount else amount
 
 
 def _data(terms: PlanTerms, quantity: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from perennial.domain.catalog import PlanTerms
+from perennial.domain.errors import InvalidInstant
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.state import Discount
 
@@ -33,6 +34,13 @@ class Command:
     request_id: str = ""
     at: datetime | None = None
     actor: str = "api"
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInstant for an instant without a zone: a signal typed by hand must not wedge the workflow."""
+        for name in ("at", "until"):
+            instant: datetime | None = getattr(self, name, None)
+            if instant is not None and instant.tzinfo is None:
+                raise InvalidInstant(f"{instant.isoformat()} has no time zone", field=name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,8 @@ def all_due(state: State) -> Iterator[Due]:
         return
     if state.status is Status.INCOMPLETE and state.incomplete_until:
         yield Due(DueKind.EXPIRY, state.incomplete_until)
+    if state.status is Status.UNPAID and state.cancellation:
+        yield Due(DueKind.CANCELLATION, state.cancellation.at)
     if not state.status.renews:
         return
     yield from _dunning(state)

@@ -1,7 +1,7 @@
 """The commands that move a subscription's life: pause, resume, cancel, reactivate, trials, gifts, payment methods."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perennial.domain import calendar, keys
 from perennial.domain.calendar import Period
@@ -12,6 +12,7 @@ from perennial.domain.errors import (
     AlreadySkipping,
     CancellationPending,
     InvalidInstant,
+    InvalidQuantity,
     NotCanceling,
     NothingToPay,
     NotPaused,
@@ -39,6 +40,8 @@ from perennial.domain.subscription.state import (
     Status,
 )
 
+FARTHEST = timedelta(days=3653)
+
 
 def pause(state: State, command: c.PauseSubscription, at: datetime) -> Decision:
     if state.status is Status.PAUSED or state.scheduled_pause:
@@ -49,6 +52,7 @@ def pause(state: State, command: c.PauseSubscription, at: datetime) -> Decision:
     starts = at if command.when is c.When.NOW else state.period.end
     if command.until is not None and command.until <= starts:
         raise InvalidInstant(f"is not after the pause begins ({starts.isoformat()})", field="until")
+    _check_ahead(command.until, at)
     if command.when is c.When.PERIOD_END:
         note = Note(at, "pause_scheduled", command.actor, {"at": starts.isoformat()})
         return Decision(replace(state, scheduled_pause=ScheduledPause(starts, command.until)), notes=(note,))
@@ -78,10 +82,16 @@ def resume(state: State, command: c.Resume, at: datetime) -> Decision:
 
 
 def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
-    """Paused time is not service time: the period ends later by exactly the pause, and its new end is the anchor."""
+    """Paused time is not service time: the period ends later by exactly the pause, and its new end is the anchor.
+
+    A dunning case stood still as well: its dates move by as much.
+    """
     if state.pause is None:
         raise NotPaused(state.id, state.status.value)
     shift = at - state.pause.since
+    case = state.collection
+    if case and case.first_failed_at:
+        case = replace(case, first_failed_at=case.first_failed_at + shift)
     period = Period(state.period.start + shift, state.period.end + shift)
     trialing = state.pause.was is Status.TRIALING
     change = state.scheduled_change
@@ -91,6 +101,7 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
         state,
         status=state.pause.was,
         pause=None,
+        collection=case,
         period=period,
         anchor=calendar.to_wall(period.end, state.timezone),
         index=-1,
@@ -133,8 +144,8 @@ def _refund(state: State, command: c.Cancel, at: datetime) -> Effect | None:
     if command.refund is c.RefundPolicy.NONE or not state.period_invoices:
         return None
     stopped = state.pause.since if state.pause else at
-    amount = None if command.refund is c.RefundPolicy.FULL else unused_amount(state, stopped)
-    if amount == 0:
+    amount = state.period_billed if command.refund is c.RefundPolicy.FULL else unused_amount(state, stopped)
+    if not amount:
         return None
     key = keys.credit(state.id, command.request_id)
     return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True)
@@ -193,6 +204,7 @@ def extend_trial(state: State, command: c.ExtendTrial, at: datetime) -> Decision
     until = command.until.replace(microsecond=0)
     if until <= state.period.end:
         raise InvalidInstant(f"is not after the trial's end ({state.period.end.isoformat()})", field="until")
+    _check_ahead(until, at)
     span = replace(state.span, end=until)
     change = state.scheduled_change
     state = replace(
@@ -203,6 +215,7 @@ def extend_trial(state: State, command: c.ExtendTrial, at: datetime) -> Decision
         span=span,
         reminded_period=-1,
         scheduled_change=replace(change, at=until) if change else None,
+        scheduled_pause=state.scheduled_pause.moved_to(until) if state.scheduled_pause else None,
         cancellation=replace(state.cancellation, at=until) if state.cancellation else None,
     )
     note = Note(at, "trial_extended", command.actor, {"until": until.isoformat()})
@@ -226,9 +239,17 @@ def apply_coupon(state: State, command: c.ApplyCoupon, at: datetime) -> Decision
 
 def add_gift(state: State, command: c.AddGift, at: datetime) -> Decision:
     require_settled(state)
+    if command.periods < 1:
+        raise InvalidQuantity("a gift is at least one period", field="periods")
     state = replace(state, prepaid_periods=state.prepaid_periods + command.periods)
     data = {"gift": command.gift_id, "periods": str(command.periods)}
     return Decision(state, notes=(Note(at, "gift_added", command.actor, data),))
+
+
+def _check_ahead(until: datetime | None, at: datetime) -> None:
+    """A timer cannot run for centuries, and a date near the end of the calendar has no next period."""
+    if until is not None and until - at > FARTHEST:
+        raise InvalidInstant("is more than ten years ahead", field="until")
 
 
 def require_settled(state: State) -> None:

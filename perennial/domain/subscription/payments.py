@@ -20,6 +20,8 @@ from perennial.domain.subscription.periods import enter_new_cycle
 from perennial.domain.subscription.state import Closing, Collection, Pause, Span, SpanKind, State, Status
 
 NO_PAYMENT_METHOD = "no_payment_method"
+# A further failure does not move these: what is paused has its case standing still, what is unpaid has lost it.
+_STAYS = (Status.INCOMPLETE, Status.UNPAID, Status.PAUSED)
 AUTHENTICATION_REQUIRED = "authentication_required"
 
 
@@ -29,6 +31,9 @@ def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
     if case is None or fact.invoice not in case.open_invoices:
         return Decision(state)
     gone = fact.status in (PaymentStatus.PAID, PaymentStatus.CLOSED)
+    is_old = fact.status is PaymentStatus.OPEN or fact.attempt < case.attempt
+    if is_old and not gone:
+        return Decision(state)  # late news of an attempt that has been followed by another one
     if fact.invoice != case.invoice:
         arrears = tuple(key for key in case.arrears if key != fact.invoice) if gone else case.arrears
         return Decision(replace(state, collection=replace(case, arrears=arrears)))
@@ -64,7 +69,7 @@ def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> De
         return _settled(replace(state, collection=None), at)
     if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
         return end(state, at, Status.EXPIRED, "first_payment_not_settled")
-    return _after_dunning(replace(state, collection=None), at)
+    return _after_dunning(replace(state, collection=None), case.invoice, at)
 
 
 def _settled(state: State, at: datetime) -> Decision:
@@ -79,6 +84,9 @@ def _settled(state: State, at: datetime) -> Decision:
             return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "recovered"),))
         case Status.UNPAID:
             return _back_from_unpaid(replace(state, status=Status.ACTIVE), at)
+        case Status.PAUSED if state.pause and state.pause.was is Status.PAST_DUE:
+            pause = replace(state.pause, was=Status.ACTIVE)
+            return Decision(replace(state, pause=pause), notes=(Note(at, "recovered"),))
         case _:
             return Decision(state)
 
@@ -98,6 +106,8 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     needs_customer = fact.status is PaymentStatus.ACTION_REQUIRED
     kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code)
     code = fact.code or (AUTHENTICATION_REQUIRED if needs_customer else None)
+    if case.blocked and kind is DeclineClass.SOFT:
+        case = _skip_past_retries(state, case, at)
     case = replace(
         case,
         in_flight=False,
@@ -106,7 +116,7 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
         blocked=kind is not DeclineClass.SOFT,
         closing=None,
     )
-    status = state.status if state.status in (Status.INCOMPLETE, Status.UNPAID) else Status.PAST_DUE
+    status = state.status if state.status in _STAYS else Status.PAST_DUE
     state = replace(state, collection=case, status=status)
     note = Note(fact.at, "payment_failed", data={"code": code or "", "attempt": str(fact.attempt)})
     gives_up = kind is DeclineClass.HARD and state.terms.dunning.on_hard_decline is HardDecline.FINAL_ACTION
@@ -123,15 +133,20 @@ def _classify(code: str | None) -> DeclineClass:
 def unblocked(state: State, at: datetime) -> State:
     """The customer has acted: scheduled retries count again, those whose time has passed meanwhile do not."""
     case = state.collection
-    if case is None or not case.blocked or case.first_failed_at is None:
+    if case is None or not case.blocked:
         return state
-    policy = state.terms.dunning
-    used = case.retries_used
-    while used < len(policy.retry_offsets_days) and (
-        dunning.retry_at(policy, case.first_failed_at, state.timezone, used) <= at
+    return replace(state, collection=replace(_skip_past_retries(state, case, at), blocked=False))
+
+
+def _skip_past_retries(state: State, case: Collection, at: datetime) -> Collection:
+    policy, used = state.terms.dunning, case.retries_used
+    while (
+        case.first_failed_at is not None
+        and used < len(policy.retry_offsets_days)
+        and dunning.retry_at(policy, case.first_failed_at, state.timezone, used) <= at
     ):
         used += 1
-    return replace(state, collection=replace(case, blocked=False, retries_used=used))
+    return replace(case, retries_used=used)
 
 
 def suspend(state: State, at: datetime) -> Decision:
@@ -151,14 +166,18 @@ def close_dunning(state: State, at: datetime) -> Decision:
     assert case is not None, "dunning ends only in a case"
     served = replace(state.span, end=max(at, state.span.start))
     span = Span(served.end or at, None, SpanKind.UNPAID, state.period_no)
-    state = replace(state, status=Status.UNPAID, collection=replace(case, blocked=True), span=span)
+    state = replace(
+        state, status=Status.UNPAID, collection=replace(case, blocked=True), scheduled_pause=None, span=span
+    )
     message = Message(keys.notify("subscription_unpaid", case.invoice), "subscription_unpaid")
     return Decision(state, notes=(Note(at, "unpaid"),), messages=(message,), spans=(served, span))
 
 
-def _after_dunning(state: State, at: datetime) -> Decision:
-    """The invoices have been given up; what the policy says happens to the subscription."""
+def _after_dunning(state: State, newest: str, at: datetime) -> Decision:
+    """The invoices have been given up, `newest` the last of them; what the policy says happens to the subscription."""
     match state.terms.dunning.final_action:
+        case FinalAction.PAUSE if state.cancellation:
+            return end(state, at, Status.CANCELED, state.cancellation.reason)
         case FinalAction.PAUSE:
             # What was served is not owed any more and what is left was never paid: resuming starts a new period.
             served = replace(state.span, end=max(at, state.span.start))
@@ -170,11 +189,15 @@ def _after_dunning(state: State, at: datetime) -> Decision:
                 period=Period(state.period.start, max(at, state.period.start)),
                 anchor=calendar.to_wall(at, state.timezone),
                 index=-1,
+                scheduled_pause=None,
                 span=span,
             )
             message = Message(keys.notify("subscription_paused", f"{state.id}:{state.step}"), "subscription_paused")
             return Decision(state, notes=(Note(at, "paused"),), messages=(message,), spans=(served, span))
         case FinalAction.SKIP:
+            if newest == keys.period_invoice(state.id, state.period_no):
+                # What was not paid for is not credited when the plan changes.
+                state = replace(state, period_amount=0, period_billed=0, period_invoices=())
             return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "payment_skipped"),))
         case _:
             return end(state, at, Status.CANCELED, "payment_failed")

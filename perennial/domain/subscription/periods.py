@@ -43,12 +43,21 @@ def enter_new_cycle(state: State, at: datetime, *, period_no: int) -> Decision:
 
 def enter_period(state: State, period: Period, *, index: int, period_no: int) -> Decision:
     """Prepaid, skipped or billed: the one place where a period begins."""
-    state = replace(state, period=period, index=index, period_no=period_no, period_invoices=(), period_amount=0)
+    state = replace(
+        state,
+        period=period,
+        index=index,
+        period_no=period_no,
+        period_invoices=(),
+        period_amount=0,
+        period_billed=0,
+        period_discount=None,
+    )
     if state.prepaid_periods:
         state = replace(state, prepaid_periods=state.prepaid_periods - 1, status=_served(state))
         return _unbilled(state, SpanKind.PREPAID)
     if state.skip_next and period_no:
-        return _unbilled(replace(state, skip_next=False), SpanKind.SKIPPED)
+        return _unbilled(replace(state, skip_next=False, status=_served(state)), SpanKind.SKIPPED)
     return _billed(state)
 
 
@@ -86,6 +95,8 @@ def _billed(state: State) -> Decision:
         discount=discount,
         collection=collection,
         period_amount=draft.total,
+        period_billed=draft.total,
+        period_discount=state.discount,
         period_invoices=(draft.key,),
     )
     return Decision(state, effects=(Bill(draft, method, collect),), notes=(note,), spans=(span,))

@@ -8,10 +8,11 @@ from perennial.domain.subscription.state import State
 
 
 def unused_amount(state: State, at: datetime) -> int:
-    """Minor units of the running period from `at` to its end, in the plan's proration basis."""
+    """Minor units of the running period from `at` to its end, in the plan's proration basis; never more than billed."""
     if at >= state.period.end:
         return 0
     rest = Period(max(at, state.period.start), state.period.end)
-    return partial_period(
+    unused = partial_period(
         state.period_amount, state.terms.proration, full=state.period, service=rest, timezone=state.timezone
     )
+    return min(unused, state.period_billed)

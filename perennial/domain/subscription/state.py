@@ -90,6 +90,10 @@ class ScheduledPause:
     at: datetime
     until: datetime | None
 
+    def moved_to(self, at: datetime) -> "ScheduledPause | None":
+        """The end of the period, for which it waits, has moved. None when the pause would be over by then."""
+        return replace(self, at=at) if self.until is None or self.until > at else None
+
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
@@ -146,8 +150,9 @@ class State:
 
     `anchor` is a local wall time in `timezone`; the period has `index` counted from it and `period_no` counted over
     the whole life (it names invoices, so it never repeats). `period_amount` (minor units) is what a whole period costs
-    now, discount taken off: the base of credits for the unused rest; `period_invoices` are those that paid for it.
-    `span` is the stretch of service that is running.
+    now, `period_discount` taken off: the base of credits for the unused rest. `period_billed` is what has been billed
+    for the running period less what has been credited, the most that can be given back; `period_invoices` are those
+    that paid for it. `span` is the stretch of service that is running.
     """
 
     id: str
@@ -165,6 +170,8 @@ class State:
     period_no: int
     span: Span
     period_amount: int = 0
+    period_billed: int = 0
+    period_discount: Discount | None = None
     period_invoices: tuple[str, ...] = ()
     payment_method_id: str | None = None
     trial_end: datetime | None = None

@@ -1,0 +1,171 @@
+"""The transition table: what each status answers to each command. `ok`, or the code of the refusal."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from perennial.domain.dunning import FinalAction
+from perennial.domain.subscription import commands as c
+from perennial.domain.subscription.decide import _COMMANDS
+from perennial.domain.subscription.state import Discount
+from tests.unit.subscription.life import Life, plan, policy, script
+
+DECLINED = "insufficient_funds"
+PLUS = plan("plus", "20.00")
+
+
+def incomplete() -> Life:
+    return Life(gateway=script(DECLINED))
+
+
+def trialing() -> Life:
+    return Life(trial_days=14)
+
+
+def active() -> Life:
+    return Life()
+
+
+def non_renewing() -> Life:
+    return Life().send(c.Cancel())
+
+
+def pause_ahead() -> Life:
+    return Life().send(c.PauseSubscription(when=c.When.PERIOD_END))
+
+
+def past_due() -> Life:
+    return Life(gateway=script(None, *[DECLINED] * 9)).advance(days=31)
+
+
+def unpaid() -> Life:
+    terms = plan(dunning=policy(FinalAction.UNPAID))
+    return Life(terms, gateway=script(None, *[DECLINED] * 5)).advance(days=50)
+
+
+def paused() -> Life:
+    return Life().send(c.PauseSubscription())
+
+
+def canceled() -> Life:
+    return Life().send(c.Cancel(when=c.When.NOW))
+
+
+def expired() -> Life:
+    return Life(gateway=script(DECLINED)).advance(days=1)
+
+
+COMMANDS: dict[str, Callable[[Life], c.Command]] = {
+    "pause": lambda life: c.PauseSubscription(),
+    "pause-later": lambda life: c.PauseSubscription(when=c.When.PERIOD_END),
+    "resume": lambda life: c.Resume(),
+    "change_plan": lambda life: c.ChangePlan(terms=PLUS),
+    "change_plan-later": lambda life: c.ChangePlan(terms=PLUS, when=c.When.PERIOD_END),
+    "change_quantity": lambda life: c.ChangeQuantity(quantity=3),
+    "cancel": lambda life: c.Cancel(when=c.When.NOW),
+    "cancel-later": lambda life: c.Cancel(),
+    "undo_cancel": lambda life: c.UndoCancel(),
+    "reactivate": lambda life: c.Reactivate(),
+    "apply_coupon": lambda life: c.ApplyCoupon(discount=Discount("half", percent=Decimal(50))),
+    "set_payment_method": lambda life: c.SetPaymentMethod(payment_method_id="pm_2"),
+    "extend_trial": lambda life: c.ExtendTrial(until=life.now + timedelta(days=60)),
+    "retry_payment": lambda life: c.RetryPayment(),
+    "gift": lambda life: c.AddGift(gift_id="gift_1", periods=2),
+    "skip_next": lambda life: c.SkipNext(),
+    "payment_event": lambda life: c.PaymentEvent(invoice=next(iter(life.documents), "?"), attempt=1),
+}
+LIVES = {
+    make.__name__: make
+    for make in (
+        incomplete,
+        trialing,
+        active,
+        non_renewing,
+        pause_ahead,
+        past_due,
+        unpaid,
+        paused,
+        canceled,
+        expired,
+    )
+}
+WORDS = {
+    "overdue": "payment_overdue",
+    "paused": "already_paused",
+    "ending": "cancellation_pending",
+    "ended": "subscription_ended",
+    "running": "not_reactivatable",
+    "no-trial": "not_trialing",
+    "no-debt": "nothing_to_pay",
+    "no-pause": "not_paused",
+    "no-end": "not_canceling",
+    "no-period": "not_renewing",
+    "again": "already_canceling",
+}
+TABLE = """
+                   incomplete trialing active   non_renewing pause_ahead past_due unpaid    paused    canceled expired
+pause              overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended
+pause-later        overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended
+resume             no-pause   no-pause no-pause no-pause     ok             no-pause no-pause  ok        ended    ended
+change_plan        overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
+change_plan-later  overdue    ok       ok       ending       ok             overdue  overdue   paused    ended    ended
+change_quantity    overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
+cancel             ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
+cancel-later       no-period  ok       ok       again        ok             ok       no-period no-period ended    ended
+undo_cancel        no-end     no-end   no-end   ok           no-end         no-end   no-end    no-end    ended    ended
+reactivate         running    running  running  running      running        running  running   running   ok       ok
+apply_coupon       ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
+set_payment_method ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
+extend_trial       no-trial   ok       no-trial no-trial     no-trial       no-trial no-trial  no-trial  ended    ended
+retry_payment      ok         no-debt  no-debt  no-debt      no-debt        ok       ok        no-debt   ended    ended
+gift               overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
+skip_next          overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
+payment_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok
+"""
+HEAD, *ROWS = (line.split() for line in TABLE.strip().splitlines())
+CASES = [
+    pytest.param(LIVES[status], name, WORDS.get(word, word), id=f"{name}-{status}")
+    for name, *words in ROWS
+    for status, word in zip(HEAD, words, strict=True)
+]
+
+
+@pytest.mark.parametrize(("make", "name", "expected"), CASES)
+def test_each_status_answers_each_command(make: Callable[[], Life], name: str, expected: str) -> None:
+    life = make()
+    assert life.state.status.value in (make.__name__, "active")
+    command = COMMANDS[name](life)
+    before = life.state
+    if expected == "ok":
+        life.send(command)
+        assert life.state.step > before.step
+        assert life.state.applied[-1] == f"r{life.requests}"
+    else:
+        assert life.refused(command) == expected
+        assert life.state == before
+
+
+def test_the_table_knows_every_command() -> None:
+    kinds = {type(make(active())) for make in COMMANDS.values()}
+    assert kinds == set(_COMMANDS)
+
+
+@pytest.mark.parametrize("make", [paused, trialing])
+def test_a_change_to_what_one_has_is_refused(make: Callable[[], Life]) -> None:
+    life = make()
+    assert life.refused(c.ChangePlan(terms=plan())) == "same_plan"
+    assert life.refused(c.ChangeQuantity(quantity=1)) == "same_plan"
+
+
+def test_what_is_wrong_in_itself_is_named_with_its_field() -> None:
+    life = Life()
+    assert life.refused(c.ChangePlan(terms=plan("euro", currency="EUR"))) == "currency_change"
+    assert life.refused(c.ChangeQuantity(quantity=0)) == "invalid_quantity"
+    assert life.refused(c.AddGift(gift_id="gift_1", periods=0)) == "invalid_quantity"
+    assert life.refused(c.PauseSubscription(until=life.now)) == "invalid_instant"
+    assert life.refused(c.PauseSubscription(until=life.now + timedelta(days=4000))) == "invalid_instant"
+    trial = trialing()
+    assert trial.refused(c.ExtendTrial(until=trial.state.period.end)) == "invalid_instant"
+    assert trial.refused(c.ExtendTrial(until=trial.now + timedelta(days=4000))) == "invalid_instant"

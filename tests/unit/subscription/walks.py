@@ -1,0 +1,119 @@
+"""Long random lives from a seed: deeper than a state machine of Hypothesis gets in the same time."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from perennial.domain.catalog import PlanTerms
+from perennial.domain.dunning import FinalAction, HardDecline
+from perennial.domain.errors import PerennialError
+from perennial.domain.proration import ProrationBasis
+from perennial.domain.subscription import commands as c
+from perennial.domain.subscription import next_due
+from perennial.domain.subscription.state import Discount
+from tests.unit.subscription.life import Life, flat, plan, policy, seats
+
+AMOUNTS = {"USD": "10.01", "JPY": "1234", "KWD": "3.333"}
+DISCOUNTS = (
+    Discount("half", percent=Decimal(50)),
+    Discount("first", percent=Decimal(100), periods_left=1),
+    Discount("two_off", amount=200, periods_left=3),
+)
+CODES = (None, "insufficient_funds", "insufficient_funds", "lost_card", "expired_card", "action")
+
+
+class Walk:
+    """One seed, one life."""
+
+    def __init__(self, seed: int, intervals: list[Any], zones: list[str], starts: list[Any]) -> None:
+        self.dice = dice = Random(seed)
+        self.intervals = intervals
+        self.trouble = 0.0
+        self.currency = dice.choice(list(AMOUNTS))
+        opening: dict[str, Any] = {
+            "quantity": dice.randint(1, 4),
+            "timezone": dice.choice(zones),
+            "start": dice.choice(starts),
+            "trial_days": dice.choice([0, 0, 0, 2, 14]),
+            "discount": dice.choice([None, None, *DISCOUNTS]),
+        }
+        if dice.random() < 0.15:
+            opening |= {"prepaid_periods": 2, "gift_id": "gift_1", "payment_method_id": None}
+        self.story: list[str] = []
+        self.life = Life(self.terms(), gateway=self.answer, **opening)
+
+    def terms(self) -> PlanTerms:
+        dice, factor = self.dice, self.dice.choice([1, 2, 5])
+        amount = str(Decimal(AMOUNTS[self.currency]) * factor)
+        return plan(
+            code=f"plan_{dice.randint(1, 99)}",
+            interval=dice.choice(self.intervals),
+            currency=self.currency,
+            price=dice.choice([seats, flat])(amount),
+            reminder_days=dice.choice([None, 3, 30]),
+            proration=dice.choice(list(ProrationBasis)),
+            dunning=policy(
+                dice.choice(list(FinalAction)),
+                offsets=dice.choice([(1, 3, 7, 14), (5, 30), ()]),
+                grace=dice.choice([None, 0, 4, 20]),
+                hard=dice.choice(list(HardDecline)),
+            ),
+        )
+
+    def answer(self, _invoice: str, _attempt: int) -> str | None:
+        return self.dice.choice(CODES) if self.dice.random() < self.trouble else None
+
+    def go(self, steps: int) -> Life:
+        for _ in range(steps):
+            self.dice.choice(self._moves())()
+        self.trouble = 0.3
+        return self.life.advance(days=3 * 365)
+
+    def _moves(self) -> list[Callable[[], object]]:
+        return [self._wait, self._wait, self._wait, self._change_trouble, self._command, self._command, self._command]
+
+    def _wait(self) -> None:
+        self.story.append("wait")
+        due = next_due(self.life.state)
+        if due and self.dice.random() < 0.5:
+            self.life.advance(max(due.at, self.life.now))
+        else:
+            self.life.advance(days=self.dice.choice([0.3, 1, 3, 8, 30, 45]))
+
+    def _change_trouble(self) -> None:
+        self.trouble = self.dice.choice([0.0, 0.0, 0.7, 1.0])
+
+    def _command(self) -> None:
+        dice, now = self.dice, self.life.now
+        if self.life.state.collection and dice.random() < 0.1:
+            self.life.authenticates()
+            return
+        when, basis = dice.choice(list(c.When)), dice.choice([None, *ProrationBasis])
+        later = now + timedelta(days=dice.choice([0.5, 20, 100]))
+        command = dice.choice(
+            [
+                c.PauseSubscription(until=dice.choice([None, later]), when=when),
+                c.Resume(),
+                c.ChangePlan(terms=self.terms(), when=when, proration=basis),
+                c.ChangeQuantity(quantity=dice.randint(0, 9), when=when, proration=basis),
+                c.ChangeQuantity(quantity=dice.randint(5, 9)),
+                c.Cancel(when=dice.choice([c.When.PERIOD_END, when]), refund=dice.choice(list(c.RefundPolicy))),
+                c.UndoCancel(),
+                c.Reactivate(payment_method_id="pm_2"),
+                c.ApplyCoupon(discount=dice.choice(DISCOUNTS)),
+                c.SetPaymentMethod(payment_method_id="pm_3"),
+                c.ExtendTrial(until=later),
+                c.RetryPayment(),
+                c.AddGift(gift_id="gift_2", periods=dice.randint(0, 3)),
+                c.SkipNext(),
+                c.PaymentEvent(invoice=dice.choice(sorted(self.life.documents) or ["?"]), attempt=dice.randint(0, 3)),
+            ]
+        )
+        self.story.append(f"{now:%Y-%m-%d %H:%M} {self.life.state.status} {type(command).__name__} {when}")
+        try:
+            self.life.send(command)
+        except PerennialError as refusal:
+            self.story[-1] += f": {refusal.code}"
+            self.life.check()
