@@ -114,7 +114,14 @@ def _new_amount(state: State, old: State, basis: ProrationBasis, *, reset: bool)
 def _prorate(old: State, new_amount: int, at: datetime, basis: ProrationBasis, *, reset: bool) -> PlanChange:
     """No more is credited than was billed: rounding, or a change of basis, could otherwise ask for it."""
     change = plan_change(
-        old.period_amount, new_amount, at, basis, period=old.period, timezone=old.timezone, reset_cycle=reset
+        old.period_amount,
+        new_amount,
+        at,
+        basis,
+        period=old.period,
+        timezone=old.timezone,
+        reset_cycle=reset,
+        interval=old.terms.interval,
     )
     return replace(change, credit=min(change.credit, old.period_billed))
 

@@ -86,7 +86,7 @@ def _dunning(state: State) -> Iterator[Due]:
     if case is None or case.first_failed_at is None or state.status is not Status.PAST_DUE:
         return
     policy = state.terms.dunning
-    if not case.blocked and case.retries_used < len(policy.retry_offsets_days):
+    if case.waits_for is None and case.retries_used < len(policy.retry_offsets_days):
         at = dunning.retry_at(policy, case.first_failed_at, state.timezone, case.retries_used)
         yield Due(DueKind.PAYMENT_RETRY, at)
     closes = dunning.closes_at(policy, case.first_failed_at, state.timezone)

@@ -38,6 +38,7 @@ from perennial.domain.subscription.state import (
     SpanKind,
     State,
     Status,
+    WaitsFor,
 )
 
 FARTHEST = timedelta(days=3653)
@@ -178,14 +179,14 @@ def set_payment_method(state: State, command: c.SetPaymentMethod, at: datetime) 
     note = Note(at, "payment_method_set", command.actor, {"payment_method": command.payment_method_id})
     if state.collection is None:
         return Decision(state, notes=(note,))
-    decision = attempt(unblocked(state, at), Trigger.PAYMENT_METHOD)
+    decision = attempt(unblocked(state, at, WaitsFor.NEW_METHOD), Trigger.PAYMENT_METHOD)
     return replace(decision, notes=(note,))
 
 
 def retry_payment(state: State, command: c.RetryPayment, at: datetime) -> Decision:
     if state.collection is None:
         raise NothingToPay(state.id)
-    decision = attempt(unblocked(state, at), Trigger.CUSTOMER)
+    decision = attempt(unblocked(state, at, WaitsFor.CUSTOMER), Trigger.CUSTOMER)
     return replace(decision, notes=(Note(at, "payment_retried", command.actor),))
 
 

@@ -17,7 +17,16 @@ from perennial.domain.subscription.effects import (
 )
 from perennial.domain.subscription.ending import close_invoices, end
 from perennial.domain.subscription.periods import enter_new_cycle
-from perennial.domain.subscription.state import Closing, Collection, Pause, Span, SpanKind, State, Status
+from perennial.domain.subscription.state import (
+    Closing,
+    Collection,
+    Pause,
+    Span,
+    SpanKind,
+    State,
+    Status,
+    WaitsFor,
+)
 
 NO_PAYMENT_METHOD = "no_payment_method"
 # A further failure does not move these: what is paused has its case standing still, what is unpaid has lost it.
@@ -106,14 +115,14 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     needs_customer = fact.status is PaymentStatus.ACTION_REQUIRED
     kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code)
     code = fact.code or (AUTHENTICATION_REQUIRED if needs_customer else None)
-    if case.blocked and kind is DeclineClass.SOFT:
+    if case.waits_for is WaitsFor.CUSTOMER and kind is DeclineClass.SOFT:
         case = _skip_past_retries(state, case, at)
     case = replace(
         case,
         in_flight=False,
         first_failed_at=case.first_failed_at or fact.at,
         code=code,
-        blocked=kind is not DeclineClass.SOFT,
+        waits_for=_waits_for(case, kind),
         closing=None,
     )
     status = state.status if state.status in _STAYS else Status.PAST_DUE
@@ -130,12 +139,19 @@ def _classify(code: str | None) -> DeclineClass:
     return DeclineClass.HARD if code in (None, NO_PAYMENT_METHOD) else dunning.classify(code)
 
 
-def unblocked(state: State, at: datetime) -> State:
-    """The customer has acted: scheduled retries count again, those whose time has passed meanwhile do not."""
+def _waits_for(case: Collection, kind: DeclineClass) -> WaitsFor | None:
+    """A card that was declined for good does not become better by another answer."""
+    if kind is DeclineClass.HARD or case.waits_for is WaitsFor.NEW_METHOD:
+        return WaitsFor.NEW_METHOD
+    return WaitsFor.CUSTOMER if kind is DeclineClass.NEEDS_CUSTOMER else None
+
+
+def unblocked(state: State, at: datetime, come: WaitsFor) -> State:
+    """What the case waited for has come: later retries count again, those whose time has passed meanwhile do not."""
     case = state.collection
-    if case is None or not case.blocked:
+    if case is None or case.waits_for is None or (case.waits_for is WaitsFor.NEW_METHOD and come is not case.waits_for):
         return state
-    return replace(state, collection=replace(_skip_past_retries(state, case, at), blocked=False))
+    return replace(state, collection=replace(_skip_past_retries(state, case, at), waits_for=None))
 
 
 def _skip_past_retries(state: State, case: Collection, at: datetime) -> Collection:
@@ -167,7 +183,11 @@ def close_dunning(state: State, at: datetime) -> Decision:
     served = replace(state.span, end=max(at, state.span.start))
     span = Span(served.end or at, None, SpanKind.UNPAID, state.period_no)
     state = replace(
-        state, status=Status.UNPAID, collection=replace(case, blocked=True), scheduled_pause=None, span=span
+        state,
+        status=Status.UNPAID,
+        collection=replace(case, waits_for=case.waits_for or WaitsFor.CUSTOMER),
+        scheduled_pause=None,
+        span=span,
     )
     message = Message(keys.notify("subscription_unpaid", case.invoice), "subscription_unpaid")
     return Decision(state, notes=(Note(at, "unpaid"),), messages=(message,), spans=(served, span))

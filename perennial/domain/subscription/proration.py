@@ -13,6 +13,11 @@ def unused_amount(state: State, at: datetime) -> int:
         return 0
     rest = Period(max(at, state.period.start), state.period.end)
     unused = partial_period(
-        state.period_amount, state.terms.proration, full=state.period, service=rest, timezone=state.timezone
+        state.period_amount,
+        state.terms.proration,
+        full=state.period,
+        service=rest,
+        timezone=state.timezone,
+        interval=state.terms.interval,
     )
     return min(unused, state.period_billed)

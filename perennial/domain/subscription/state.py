@@ -109,6 +109,13 @@ class Closing(StrEnum):
     DUNNING = "dunning"
 
 
+class WaitsFor(StrEnum):
+    """What has to come before the scheduled retries go on: after a hard decline only another payment method will do."""
+
+    NEW_METHOD = "new_method"
+    CUSTOMER = "customer"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of service; `end` None while it is open. A later span with the same start replaces it."""
@@ -124,7 +131,7 @@ class Collection:
     """The open invoice that is being collected, and the dunning case when an attempt has failed.
 
     `attempt` counts attempts made for `invoice`, the one in flight among them. `retries_used` counts those of the
-    policy alone. `blocked` waits for the customer (new method, authentication). `arrears` are further open invoices,
+    policy alone. While the case `waits_for` somebody no retry is scheduled. `arrears` are further open invoices,
     oldest first, whose turn comes when this one is paid.
     """
 
@@ -134,7 +141,7 @@ class Collection:
     first_failed_at: datetime | None = None
     retries_used: int = 0
     code: str | None = None
-    blocked: bool = False
+    waits_for: WaitsFor | None = None
     suspended: bool = False
     closing: Closing | None = None
     arrears: tuple[str, ...] = ()

@@ -300,7 +300,7 @@ def test_late_news_of_an_older_attempt_does_not_bring_retries_back() -> None:
     life = Life(gateway=script(None, SOFT, "lost_card"), start=at("2026-04-01T00:00")).advance(at("2026-05-02T00:00"))
     case = life.state.collection
     assert case is not None
-    assert case.blocked
+    assert case.waits_for
     life.send(c.PaymentEvent(invoice=case.invoice, attempt=1))
     assert life.state.collection == case
     life.send(c.PaymentEvent(invoice=case.invoice, attempt=9))
