@@ -1,0 +1,1 @@
+"""Reports: `registry.REPORTS` is what the command line and the API read."""

@@ -1,0 +1,15 @@
+"""Every report, in the order in which they are listed."""
+
+from perennial.domain.errors import NotFound
+from perennial.reports import active_subscriptions, revenue
+from perennial.reports.report import Report
+
+REPORTS: tuple[Report, ...] = (active_subscriptions.REPORT, revenue.REPORT)
+
+
+def find(name: str) -> Report:
+    """Raises NotFound."""
+    for report in REPORTS:
+        if report.name == name:
+            return report
+    raise NotFound("report", name)

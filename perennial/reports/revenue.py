@@ -1,0 +1,65 @@
+"""What was invoiced, corrected and paid in each month, read off the ledger."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from perennial.reports.report import Column, Kind, Parameter, ParameterKind, Parameters, Report, Row
+
+_BY_MONTH = text(
+    """
+WITH moved AS (
+    SELECT to_char(t.at AT TIME ZONE :timezone, 'YYYY-MM') AS month, e.currency, t.kind, e.amount,
+           CASE WHEN e.account LIKE 'cash:%' THEN 'cash' ELSE e.account END AS account
+    FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+    WHERE (CAST(:as_of AS timestamptz) IS NULL OR t.at <= :as_of)
+      AND (CAST(:currency AS text) IS NULL OR e.currency = :currency)
+      AND (e.account IN ('revenue', 'bad_debt') OR e.account LIKE 'cash:%')
+)
+SELECT month, currency,
+       -coalesce(sum(amount) FILTER (WHERE account = 'revenue' AND kind = 'invoice_issued'), 0) AS invoiced,
+       coalesce(sum(amount) FILTER (WHERE account = 'revenue' AND kind = 'invoice_voided'), 0) AS voided,
+       coalesce(sum(amount) FILTER (WHERE account = 'revenue' AND kind = 'credit_note_issued'), 0) AS credited,
+       -coalesce(sum(amount) FILTER (WHERE account = 'revenue'), 0) AS net,
+       coalesce(sum(amount) FILTER (WHERE account = 'bad_debt'), 0) AS written_off,
+       coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount > 0), 0) AS paid,
+       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount < 0), 0) AS refunded
+FROM moved GROUP BY month, currency ORDER BY month, currency
+"""
+)
+_AMOUNTS = ("invoiced", "voided", "credited", "net", "written_off", "paid", "refunded")
+
+
+def revenue(session: Session, parameters: Parameters) -> list[Row]:
+    """Sums of the ledger by calendar month (of `timezone`) and currency, in minor units, up to `as_of` inclusive.
+
+    `invoiced`: invoices issued, discounts taken off, whatever paid for them (credit balance included). `voided`:
+    invoices taken back as if never issued. `credited`: credit notes. `net` = invoiced - voided - credited, every
+    movement of the account `revenue`. `written_off`: invoices given up as losses; they stay in `net`. `paid`: money
+    that came in through gateways; `refunded`: money that went back. Each counts in the month of its own posting: an
+    invoice of January that is paid in February is invoiced in January and paid in February.
+    """
+    found = session.execute(_BY_MONTH, dict(parameters))
+    return [row._asdict() | {name: int(getattr(row, name)) for name in _AMOUNTS} for row in found]
+
+
+REPORT = Report(
+    name="revenue",
+    title="Revenue by month",
+    columns=(
+        Column("month", "Month", Kind.MONTH),
+        Column("currency", "Currency"),
+        Column("invoiced", "Invoiced", Kind.MONEY),
+        Column("voided", "Voided", Kind.MONEY),
+        Column("credited", "Credited", Kind.MONEY),
+        Column("net", "Net", Kind.MONEY),
+        Column("written_off", "Written off", Kind.MONEY),
+        Column("paid", "Paid", Kind.MONEY),
+        Column("refunded", "Refunded", Kind.MONEY),
+    ),
+    parameters=(
+        Parameter("timezone", ParameterKind.TIMEZONE, "Where months begin and end.", "UTC"),
+        Parameter("as_of", ParameterKind.INSTANT, "Nothing later than this instant."),
+        Parameter("currency", ParameterKind.CURRENCY, "Only this currency."),
+    ),
+    run=revenue,
+)

@@ -1,0 +1,23 @@
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from perennial.db.models import Base
+from tests.contracts.databases import own_database
+
+
+@pytest.fixture(scope="module")
+def engine(database_url: str) -> Iterator[Engine]:
+    with own_database(database_url) as engine:
+        Base.metadata.create_all(engine)
+        yield engine
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """What a test writes is taken back."""
+    with Session(engine) as session:
+        yield session
+        session.rollback()
