@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Response
@@ -15,6 +15,7 @@ from api.deps import Names
 from api.schemas import commands as bodies
 from api.schemas.subscriptions import SubscriptionOut
 from perennial.db.models import Subscription
+from perennial.domain.errors import InvalidInput
 from perennial.domain.subscription import commands as c
 from perennial.engine import customers, plans, states, subscriptions
 from perennial.engine.context import Engine
@@ -22,6 +23,8 @@ from perennial.engine.ids import new_id
 from perennial.engine.runs import CommandPending
 
 ACCEPTED = 202
+# How long the figures of a preview can be had: long enough to read them and press the button.
+PREVIEW_HOLDS = timedelta(minutes=15)
 Make = Callable[[Session, Subscription, datetime], c.Command]
 
 
@@ -56,6 +59,16 @@ def maker(name: str, body: BaseModel, request_id: str) -> Make:
     return make
 
 
+def _instant(body: bodies.Prorated, asked: Asked) -> datetime:
+    """The instant of a recent preview, so that what was shown is what is charged."""
+    if body.effective_at is None:
+        return asked.at
+    if not asked.at - PREVIEW_HOLDS <= body.effective_at <= asked.at:
+        message = "must be the instant of a preview of the last 15 minutes"
+        raise InvalidInput(message, field="effective_at")
+    return body.effective_at
+
+
 def _pause(body: bodies.Pause, asked: Asked) -> c.Command:
     return c.PauseSubscription(request_id=asked.request_id, at=asked.at, until=body.until, when=body.when)
 
@@ -64,7 +77,7 @@ def _change_plan(body: bodies.ChangePlan, asked: Asked) -> c.Command:
     terms = plans.require_terms(asked.session, body.plan, body.currency or asked.row.currency)
     return c.ChangePlan(
         request_id=asked.request_id,
-        at=asked.at,
+        at=_instant(body, asked),
         terms=terms,
         quantity=body.quantity,
         when=body.when,
@@ -74,12 +87,17 @@ def _change_plan(body: bodies.ChangePlan, asked: Asked) -> c.Command:
 
 def _change_quantity(body: bodies.ChangeQuantity, asked: Asked) -> c.Command:
     return c.ChangeQuantity(
-        request_id=asked.request_id, at=asked.at, quantity=body.quantity, when=body.when, proration=body.proration
+        request_id=asked.request_id,
+        at=_instant(body, asked),
+        quantity=body.quantity,
+        when=body.when,
+        proration=body.proration,
     )
 
 
 def _cancel(body: bodies.Cancel, asked: Asked) -> c.Command:
-    return c.Cancel(request_id=asked.request_id, at=asked.at, when=body.when, reason=body.reason, refund=body.refund)
+    at = _instant(body, asked)
+    return c.Cancel(request_id=asked.request_id, at=at, when=body.when, reason=body.reason, refund=body.refund)
 
 
 def _reactivate(body: bodies.Reactivate, asked: Asked) -> c.Command:

@@ -22,7 +22,15 @@ class Pause(Incoming):
     when: When = When.NOW
 
 
-class ChangePlan(Incoming):
+class Prorated(Incoming):
+    """What is computed to the second. A preview says for which instant; given back, it is charged for that one."""
+
+    effective_at: Instant | None = Field(
+        default=None, description="The `effective_at` of a preview, at most 15 minutes old; null: now."
+    )
+
+
+class ChangePlan(Prorated):
     model_config = examples(
         {"plan": "premium-monthly"},
         {"plan": "basic-monthly", "when": "period_end"},
@@ -38,7 +46,7 @@ class ChangePlan(Incoming):
     proration: ProrationBasis | None = Field(default=None, description="Null: as the plan says.")
 
 
-class ChangeQuantity(Incoming):
+class ChangeQuantity(Prorated):
     model_config = examples({"quantity": 12}, {"quantity": 3, "when": "period_end"})
 
     quantity: Quantity
@@ -46,7 +54,7 @@ class ChangeQuantity(Incoming):
     proration: ProrationBasis | None = Field(default=None, description="Null: as the plan says.")
 
 
-class Cancel(Incoming):
+class Cancel(Prorated):
     model_config = examples({}, {"when": "now", "refund": "prorated", "reason": "too_expensive"})
 
     when: When = When.PERIOD_END
