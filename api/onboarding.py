@@ -22,13 +22,12 @@ from perennial.ports import CardDetails, UnknownToken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newcomer:
-    """`name` None: the customer exists. `token` None: no payment method is attached."""
+    """`name` None: the customer exists. `token` becomes the payment method that the subscription names; None: none."""
 
     name: str | None = None
     email: str = ""
     timezone: str = "UTC"
     token: str | None = None
-    method_id: str
 
 
 async def subscribe(engine: Engine, newcomer: Newcomer, new: NewSubscription) -> SubscriptionView:
@@ -64,8 +63,8 @@ def _open_account(
         )
     session.flush()
     customers.require(session, new.customer_id, lock=True)
-    if newcomer.token and card:
-        _attach(engine, session, newcomer.token, newcomer.method_id, new.customer_id, card)
+    if newcomer.token and new.payment_method_id and card:
+        _attach(engine, session, newcomer.token, new.payment_method_id, new.customer_id, card)
     state = subscriptions.prepare(engine, session, new)
     subscriptions.refuse_second(session, state)
 

@@ -45,15 +45,16 @@ async def create_subscription(body: NewSubscription, engine: EngineDep, names: N
 
     Customer, payment method and subscription can come in one request: all of them are made, or none.
     """
+    terms = body.model_dump(exclude={"customer_id", "customer", "payment_method"})
+    if body.payment_method:
+        terms["payment_method_id"] = names.id("pm")
     new = engine_subscriptions.NewSubscription(
-        customer_id=body.customer_id or names.id("cus"),
-        id=names.id("sub"),
-        **body.model_dump(exclude={"customer_id", "customer", "payment_method"}),
+        customer_id=body.customer_id or names.id("cus"), id=names.id("sub"), **terms
     )
     if body.customer is None and body.payment_method is None:
         return SubscriptionOut.model_validate(await engine_subscriptions.create(engine, new))
     person = body.customer.model_dump() if body.customer else {}
-    newcomer = Newcomer(token=body.payment_method, method_id=names.id("pm"), **person)
+    newcomer = Newcomer(token=body.payment_method, **person)
     return SubscriptionOut.model_validate(await subscribe(engine, newcomer, new))
 
 

@@ -22,7 +22,7 @@ class Api:
         return answer
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.ask("GET", path, params=params)
+        return await self.ask("GET", path, params=params or None)
 
     async def post(self, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
         headers = {} if key is None else {"Idempotency-Key": key}

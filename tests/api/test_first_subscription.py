@@ -70,6 +70,7 @@ async def test_a_token_for_a_customer_who_exists(api: Api, customer: dict[str, A
     methods = (await api.get(f"/v1/customers/{customer['id']}/payment-methods")).json()["data"]
     by_id = {method["id"]: (method["brand"], method["is_default"]) for method in methods}
     assert sorted(by_id.values()) == [("mastercard", False), ("visa", True)]
+    assert by_id[subscription["payment_method_id"]] == ("mastercard", False)
 
 
 async def test_a_declined_first_payment_is_an_answer(api: Api) -> None:
