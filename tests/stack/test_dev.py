@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,13 +39,17 @@ class Running:
 
     def wait_for(self, words: str) -> str:
         """The next line with these words."""
-        while True:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
             try:
-                line = self._queue.get(timeout=PATIENCE_SECONDS)
+                line = self._queue.get(timeout=0.2)
             except queue.Empty:
-                raise AssertionError(f"{words!r} does not come after:\n" + "\n".join(self.lines)) from None
+                if self._reader.is_alive():
+                    continue
+                break
             if words in line:
                 return line
+        raise AssertionError(f"{words!r} does not come after:\n" + "\n".join(self.lines))
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
