@@ -155,6 +155,8 @@ def _field(location: tuple[str | int, ...], named: str | None) -> str:
         return "body"
     path = ""
     for part in location[1:]:
+        if part == "[key]":  # pydantic's word for: it is the name of the field that is wrong
+            continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
     return path or str(location[0])
 

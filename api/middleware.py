@@ -48,14 +48,23 @@ class RequestContext:
             await send(message)
 
         try:
+            _refuse_nul(scope)
             await self._app(scope, _limited(receive), named)
         except Exception as error:
-            _log.exception("request_failed", error=type(error).__name__)
+            problem = problem_of(error)
+            if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+                _log.exception("request_failed", error=type(error).__name__)
             if status is not None:
                 raise
-            await problem_of(error).response()(scope, receive, named)
+            await problem.response()(scope, receive, named)
         finally:
             _report(scope, status, time.perf_counter() - started)
+
+
+def _refuse_nul(scope: Scope) -> None:
+    """PostgreSQL's texts hold no NUL: nothing has such an id."""
+    if "\0" in scope["path"]:
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", "nothing has such an id")
 
 
 def _limited(receive: Receive) -> Receive:

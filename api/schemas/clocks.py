@@ -4,7 +4,8 @@ import re
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field, StrictInt, StrictStr, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, StrictStr, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Incoming, Instant, Name, Outgoing, examples, wrong
 
@@ -30,13 +31,21 @@ class Duration(Incoming):
     seconds: Part = 0
 
 
-def read_duration(text: str) -> Duration:
-    """Raises ValueError when it is no ISO 8601 duration of whole numbers, or longer than a clock moves."""
-    match = _DURATION.fullmatch(text)
+def _read(value: object) -> object:
+    """ISO 8601 durations of whole numbers."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
     if match is None:
-        msg = "no duration"
-        raise ValueError(msg)
-    return Duration(**{name: int(number) for name, number in match.groupdict().items() if number})
+        raise PydanticCustomError("duration", "is no ISO 8601 duration of whole numbers, such as P1M, P31D or PT12H")
+    try:
+        return Duration(**{name: int(number) for name, number in match.groupdict().items() if number})
+    except ValueError:
+        raise PydanticCustomError("duration", "is longer than a clock moves") from None
+
+
+DurationText = Annotated[StrictStr, Field(max_length=64, pattern=r"^P[0-9YMWDTHS]+$")]
+AnyDuration = Annotated[Duration, BeforeValidator(_read, json_schema_input_type=Duration | DurationText)]
 
 
 class NewTestClock(Incoming):
@@ -52,7 +61,7 @@ class Advance(Incoming):
     model_config = examples({"by": "P1M"}, {"by": {"days": 31}}, {"to": "2027-01-01T00:00:00Z"})
 
     to: Instant | None = None
-    by: Duration | Annotated[StrictStr, Field(max_length=64, pattern=r"^P[0-9YMWDTHS]+$")] | None = None
+    by: AnyDuration | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:

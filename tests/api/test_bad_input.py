@@ -54,7 +54,7 @@ UNACCEPTABLE: list[tuple[str, str, Any, str]] = [
     ("subscriptions", "an unknown currency", SUBSCRIPTION | {"currency": "XXQ"}, "currency"),
     ("subscriptions", "a currency in lower case", SUBSCRIPTION | {"currency": "usd"}, "currency"),
     ("gifts", "an unknown currency", GIFT | {"currency": "EURO"}, "currency"),
-    ("plans", "an unknown currency", PLAN | {"prices": {"XXQ": {"type": "flat", "amount": "1"}}}, "prices.XXQ.[key]"),
+    ("plans", "an unknown currency", PLAN | {"prices": {"XXQ": {"type": "flat", "amount": "1"}}}, "prices.XXQ"),
     ("coupons", "an unknown currency", COUPON | {"currency": "XXQ"}, "currency"),
     ("coupons", "an amount without a currency", {"code": "BAD-INPUT", "amount_off": 500}, "currency"),
     # minor units: whole numbers above nought
