@@ -44,8 +44,8 @@ class BillingActivities:
                 found = invoices.find(session, draft.key)
                 self._write(session, task.record, task.as_of)
                 invoice = found or invoices.issue(session, task.subject, draft, task.as_of)
-                attempt = None
-                if invoice.status == invoices.OPEN and effect.collect:
+                attempt = payments.find(session, invoice.id, 1) if found and effect.collect else None
+                if attempt is None and invoice.status == invoices.OPEN and effect.collect:
                     attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
             if attempt is None:
                 return _closed_fact(invoice, 1)
@@ -59,7 +59,10 @@ class BillingActivities:
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
                 invoice = invoices.get(session, effect.invoice)
+                made = payments.find(session, invoice.id, effect.attempt)
                 unclear = payments.live(session, invoice.id)
+            if made is not None and made.status not in payments.LIVE:
+                return self._told(invoice, made)
             for older in (attempt for attempt in unclear if attempt.n != effect.attempt):
                 if self._clear_up(invoice, older, task.as_of) is PaymentStatus.PAID:
                     break
@@ -84,7 +87,7 @@ class BillingActivities:
             if invoice.status != invoices.OPEN or attempt is None:
                 return _closed_fact(invoice, effect.attempt)
             if attempt.status not in payments.LIVE:
-                return self._latest(invoice, attempt)
+                return self._told(invoice, attempt)
             answer = self._gateway.find_charge(attempt.key)
             return self._record(invoice, attempt, answer, task.as_of) if answer else _open_fact(invoice, attempt)
 
@@ -134,7 +137,7 @@ class BillingActivities:
     def _finish(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, *, look_first: bool) -> PaymentFact:
         """Ask the gateway, unless the outcome is known. Before anything is sent again it is asked what happened."""
         if attempt.status != payments.PENDING:
-            return self._latest(invoice, attempt)
+            return self._told(invoice, attempt)
         answer = self._gateway.find_charge(attempt.key) if look_first or activity.info().attempt > 1 else None
         return self._record(invoice, attempt, answer or self._charge(invoice, attempt), as_of)
 
@@ -180,16 +183,17 @@ class BillingActivities:
             payments.finish(session, invoice, attempt, payments.CANCELED, as_of)
         return PaymentStatus.OPEN
 
-    def _latest(self, invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
-        """What is known of an attempt that was made before, or of its invoice, which may have been paid since."""
-        with unit_of_work(self._sessions) as session:
-            invoice = invoices.get(session, invoice.key)
-        if invoice.status != invoices.OPEN:
-            return _closed_fact(invoice, attempt.n)
-        if attempt.status in (payments.REQUIRES_ACTION, payments.PROCESSING):
-            status = PaymentStatus.ACTION_REQUIRED
-        else:
-            status = PaymentStatus.DECLINED
+    def _told(self, invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
+        """What this attempt answered when it was made, whatever has become of its invoice since.
+
+        So a workflow that is reset tells its story again step by step, declines and dunning included, instead of
+        learning at the first attempt what only the last one brought.
+        """
+        if attempt.status == payments.SUCCEEDED:
+            with unit_of_work(self._sessions) as session:
+                return _closed_fact(invoices.get(session, invoice.key), attempt.n)
+        declined = attempt.status == payments.DECLINED
+        status = PaymentStatus.DECLINED if declined else PaymentStatus.ACTION_REQUIRED
         at = attempt.finished_at or invoice.issued_at
         return PaymentFact(invoice.key, status, attempt.n, at, attempt.decline_code)
 

@@ -139,7 +139,15 @@ class SubscriptionWorkflow(CommandHandlers):
 
     def _effective(self, command: Command) -> datetime:
         """When a command counts: as it says, but neither in the future nor before what has been acted upon."""
-        return max(min(command.at or self._now(), self._now()), self._state.as_of)
+        now = self._now()
+        at = command.at or now
+        return max(at if self._state.test_clock_id else min(at, now), self._state.as_of)
+
+    def _catch_up(self, command: Command) -> None:
+        """A test clock is never behind what was asked by it: a reset has put this run's own time back."""
+        if self._state.test_clock_id and command.at and command.at > self._now():
+            ahead = command.at - self._now()
+            self._state = replace(self._state, clock_offset=self._state.clock_offset + ahead)
 
     def _as_of(self) -> datetime:
         """The date that documents bear."""
@@ -176,6 +184,7 @@ class SubscriptionWorkflow(CommandHandlers):
             command = replace(command, request_id=name)
         if command.request_id in self._answers or any(c.request_id == command.request_id for c in self._inbox):
             return
+        self._catch_up(command)
         self._inbox.append(command)
 
     def _is_known(self, command: Command) -> bool:
@@ -200,8 +209,11 @@ class SubscriptionWorkflow(CommandHandlers):
         return info.is_continue_as_new_suggested() or info.get_current_history_length() >= EVENTS_PER_RUN
 
     async def _continue_as_new(self) -> None:
-        """Only here, at a step boundary with every answer given, so that no command is lost."""
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        """Only here, at a step boundary with every answer given, so that no command is lost.
+
+        A handler whose command still waits would be waited for for ever: then the next boundary will do.
+        """
+        await workflow.wait_condition(lambda: bool(self._inbox) or workflow.all_handlers_finished())
         if not self._inbox:
             workflow.continue_as_new(SubscriptionInput(self._state, tuple(self._answers.values())))
 

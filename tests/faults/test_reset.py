@@ -1,0 +1,126 @@
+"""`temporal workflow reset` to every earlier event of a life: the story is told again, and no money moves."""
+
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
+from perennial.domain.subscription import State
+from perennial.engine.context import Engine
+from tests.support.stage import Stage, at, eventually, nothing_due_until
+
+COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+
+
+async def reset(engine: Engine, workflow_id: str, run_id: str, event_id: int) -> str:
+    """What an operator does; signals and updates after the event are applied again, as is the default."""
+    answer = await engine.temporal.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=engine.temporal.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            reason="support: tell it again",
+            workflow_task_finish_event_id=event_id,
+            request_id=str(uuid.uuid4()),
+        )
+    )
+    return answer.run_id
+
+
+async def resettable(stage: Stage, subscription: str) -> list[tuple[str, int]]:
+    """Every completed workflow task of every run of this life, oldest first."""
+    run = (await stage.handle(subscription).describe()).raw_description.workflow_execution_info.first_run_id
+    points: list[tuple[str, int]] = []
+    while run:
+        handle = stage.engine.temporal.get_workflow_handle(subscription, run_id=run)
+        history = [event async for event in handle.fetch_history_events()]
+        points += [(run, event.event_id) for event in history if event.event_type == COMPLETED]
+        run = history[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return points
+
+
+async def facts(stage: Stage, subscription: str) -> dict[str, Any]:
+    """Everything that a reset must leave as it was."""
+    return {
+        "invoices": await stage.bills(subscription),
+        "captures": await stage.captures(subscription),
+        "postings": await stage.rows(
+            "SELECT key, kind, at FROM ledger_transactions WHERE key LIKE :id ORDER BY id", id=f"%:{subscription}:%"
+        ),
+        "attempts": await stage.rows(
+            "SELECT key, status, decline_code, started_at, finished_at FROM payment_attempts WHERE key LIKE :id "
+            "ORDER BY id",
+            id=f"%:{subscription}:%",
+        ),
+        "spans": await stage.rows(
+            "SELECT starts_at, ends_at, kind, period_no FROM service_spans WHERE subscription_id = :id ORDER BY 1",
+            id=subscription,
+        ),
+        "timeline": await stage.rows(
+            "SELECT step, position, at, kind, actor, data FROM timeline_entries WHERE subject_id = :id "
+            "ORDER BY step, position",
+            id=subscription,
+        ),
+        "messages": await stage.rows(
+            "SELECT key, kind FROM outbox_messages WHERE subscription_id = :id ORDER BY key", id=subscription
+        ),
+        "credit": await stage.credit(subscription),
+    }
+
+
+def comparable(state: State) -> State:
+    """The offset of a test clock and the memory of requests belong to the run, not to the subscription."""
+    return replace(state, clock_offset=timedelta(), applied=())
+
+
+async def caught_up(stage: Stage, subscription: str, clock: str, now: datetime) -> State:
+    """A reset run has its own time put back; its clock, asked to go where it stands, takes it along."""
+    await stage.advance(clock, now)
+
+    async def at_rest() -> bool:
+        return nothing_due_until(await stage.progress(subscription), now)
+
+    await eventually(at_rest)
+    return await stage.state(subscription)
+
+
+async def a_year(stage: Stage) -> tuple[str, str, datetime]:
+    """Dunning that recovers, an upgrade, a pause, a cancellation that is undone, two seats."""
+    clock = await stage.clock("2026-01-31 10:00")
+    sub = await stage.subscribe(clock, "team-monthly", card="pm_card_declines_charges_3_to_4")
+    await stage.advance(clock, "2026-03-15 10:00")
+    await stage.advance(clock, "2026-04-10 10:00")
+    await stage.send(sub, "change_quantity", quantity=2)
+    await stage.advance(clock, "2026-05-10 10:00")
+    await stage.send(sub, "pause", until=at("2026-06-20 10:00"))
+    await stage.advance(clock, "2026-06-01 10:00")
+    await stage.send(sub, "resume")
+    await stage.advance(clock, "2026-08-10 10:00")
+    await stage.send(sub, "cancel")
+    await stage.advance(clock, "2026-08-12 10:00")
+    await stage.send(sub, "undo_cancel")
+    await stage.send(sub, "change_quantity", quantity=1)
+    return sub, clock, await stage.advance(clock, "2027-01-31 10:00")
+
+
+@pytest.mark.timeout(170)
+async def test_a_reset_to_any_event_of_a_year_leaves_one_charge_a_period(engine: Engine) -> None:
+    stage = Stage(engine)
+    sub, clock, now = await a_year(stage)
+    before, state = await facts(stage, sub), await caught_up(stage, sub, clock, now)
+    await stage.once_each(sub)
+    assert [bill.status for bill in before["invoices"]] == ["paid"] * len(before["invoices"])
+    assert {"payment_failed", "recovered", "paused", "resumed", "plan_changed", "cancellation_undone"} <= {
+        row.kind for row in before["timeline"]
+    }
+    points = await resettable(stage, sub)
+    assert len(points) > 30
+    for run, event in points:
+        await reset(engine, sub, run, event)
+        again = await caught_up(stage, sub, clock, now)
+        assert comparable(again) == comparable(state), f"after a reset to event {event}"
+        assert await facts(stage, sub) == before, f"after a reset to event {event}"
