@@ -1,0 +1,86 @@
+"""One command, one engine: open it, do the work, and put every foreseen failure into one line.
+
+Exit codes: 1 when the engine refuses or is away, 2 when what was asked for can never be right.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from temporalio.service import RPCError
+
+from perennial.config import PREFIX, Settings, SettingsError, load_settings
+from perennial.domain.errors import EngineUnavailable, InvalidInput, NotFound, PerennialError
+from perennial.engine.context import Engine, open_engine
+
+T = TypeVar("T")
+
+FOUND_WRONG = 1
+UNUSABLE = 2
+# What the lazy Temporal client says when its first connection fails; there is no class of its own for it.
+_NO_CONNECTION = "Failed client connect"
+_NO_TABLE = "42P01"
+_NO_COLUMN = "42703"
+
+
+def run(work: Callable[[Engine], Awaitable[T]]) -> T:
+    """Do the work of a command with the engine that the settings lead to."""
+    return within(lambda: asyncio.run(_with_engine(load_settings(), work)))
+
+
+def within(work: Callable[[], T]) -> T:
+    """Run it; a failure that is foreseen ends the command with its line and exit code."""
+    try:
+        return work()
+    except PerennialError as error:
+        _fail(_words(error), UNUSABLE if isinstance(error, InvalidInput | NotFound) else FOUND_WRONG)
+    except SettingsError as error:
+        _fail(str(error), UNUSABLE)
+    except OperationalError as error:
+        _fail(f"the database does not answer ({PREFIX}DATABASE_URL): {_first_line(error)}", FOUND_WRONG)
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) not in (_NO_TABLE, _NO_COLUMN):
+            raise
+        _fail("the database is not up to date: run `perennial migrate`", FOUND_WRONG)
+    except RPCError as error:
+        _fail(f"Temporal refuses ({PREFIX}TEMPORAL_ADDRESS): {error.message}", FOUND_WRONG)
+
+
+async def _with_engine(settings: Settings, work: Callable[[Engine], Awaitable[T]]) -> T:
+    settings.require_database_url()
+    settings.require_temporal_address()
+    engine = await open_engine(settings)
+    try:
+        return await work(engine)
+    except RuntimeError as error:
+        if not str(error).startswith(_NO_CONNECTION):
+            raise
+        raise EngineUnavailable(f"Temporal does not answer at {settings.temporal_address}") from error
+    finally:
+        engine.close()
+
+
+def unusable(text: str) -> NoReturn:
+    """End the command: its arguments make no sense."""
+    _fail(text, UNUSABLE)
+
+
+def note(text: str) -> None:
+    """For people: beside the output, which scripts read."""
+    typer.echo(text, err=True)
+
+
+def _words(error: PerennialError) -> str:
+    field = f" ({error.field})" if isinstance(error, InvalidInput) and error.field else ""
+    return f"{error.code}: {error}{field}"
+
+
+def _first_line(error: OperationalError) -> str:
+    return next(iter(str(error.orig).strip().splitlines()), "no reason given")
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(code)
