@@ -68,6 +68,8 @@ class SubscriptionWorkflow(CommandHandlers):
     async def _next_step(self) -> None:
         """Wait for a command or the next due instant, whichever is effective first, and act on it."""
         step = await self._wait()
+        if step is None:
+            return
         self._busy = True
         if isinstance(step, Command):
             await self._obey_now(step)
@@ -75,12 +77,15 @@ class SubscriptionWorkflow(CommandHandlers):
             await self._carry_out(core.act(self._state, step))
         self._rest()
 
-    async def _wait(self) -> Command | core.Due:
+    async def _wait(self) -> Command | core.Due | None:
+        """None when the subscription has ended and the last caller has its answer."""
         due = core.next_due(self._state)
         wake = core.wake_at(self._state, due) if due else None
         while not self._inbox:
             if due is None or wake is None:
-                await workflow.wait_condition(lambda: bool(self._inbox))
+                await workflow.wait_condition(lambda: bool(self._inbox) or self._is_over())
+                if self._is_over():
+                    return None
                 continue
             left = wake - self._now()
             if left <= timedelta():

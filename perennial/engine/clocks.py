@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
-from temporalio.client import WorkflowQueryFailedError
+from temporalio.client import WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.contracts.workflows import Progress
@@ -23,6 +23,8 @@ from perennial.temporal import clock as skipping
 # Workflows that move at the same time. More only queue up in the server.
 WIDTH = 12
 _POLL_SECONDS = 0.01
+# So many polls of a busy workflow, about a second, before it is looked at whether it still runs.
+_LONG_WAIT = 50
 LONGEST_STEP = timedelta(days=366 * 20)
 
 
@@ -127,19 +129,24 @@ def _living(session: Session, clock_id: str) -> set[str]:
 
 async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> None:
     """Step from due instant to due instant until the next one lies beyond the target."""
+    polls = 0
     async with width:
         while True:
             progress = await _progress(engine, workflow_id)
             if progress is None or progress.ended:
                 return
             if progress.busy:
+                polls += 1
+                if polls % _LONG_WAIT == 0 and not await _is_running(engine, workflow_id):
+                    await _repair(engine, workflow_id)
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
             is_last = progress.wake_at is None or progress.wake_at > target
             goal = target if progress.wake_at is None or is_last else progress.wake_at
             left = goal - progress.clock_offset - await skipping.current_time(engine.temporal, workflow_id)
             if left > timedelta():
-                await skipping.fast_forward(engine.temporal, workflow_id, left)
+                if not await _skip(engine, workflow_id, left):
+                    return
             elif not is_last:
                 await asyncio.sleep(_POLL_SECONDS)  # it is just about to act
             if is_last and left <= timedelta():
@@ -156,8 +163,31 @@ async def _progress(engine: Engine, workflow_id: str) -> Progress | None:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        row = await engine.read(lambda session: session.get(Subscription, workflow_id))
-        if row is None or row.ended_at:
-            return None
-        await runs.repair(engine, row)
-        return Progress(busy=True, wake_at=None, ended=False)
+        alive = await _repair(engine, workflow_id)
+        return Progress(busy=True, wake_at=None, ended=False) if alive else None
+
+
+async def _skip(engine: Engine, workflow_id: str, by: timedelta) -> bool:
+    """A terminated workflow still answers questions, but cannot be moved: it is repaired (True: ask it again)."""
+    try:
+        await skipping.fast_forward(engine.temporal, workflow_id, by)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return await _repair(engine, workflow_id)
+    return True
+
+
+async def _is_running(engine: Engine, workflow_id: str) -> bool:
+    """One that was terminated in the middle of a step says that it is busy for ever."""
+    description = await engine.temporal.get_workflow_handle(workflow_id).describe()
+    return description.status is WorkflowExecutionStatus.RUNNING
+
+
+async def _repair(engine: Engine, workflow_id: str) -> bool:
+    """Start the workflow again if its subscription lives."""
+    row = await engine.read(lambda session: session.get(Subscription, workflow_id))
+    if row is None or row.ended_at:
+        return False
+    await runs.repair(engine, row)
+    return True
