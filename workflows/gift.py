@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.domain.subscription.opening import Opening, open_subscription
     from perennial.temporal.search_attributes import attributes_of
     from workflows.effects import ATTEMPT_TIMEOUT, RETRY, perform_for
+    from workflows.endurance import endure
 
 PUNCTUAL = timedelta(hours=1)
 
@@ -42,6 +43,9 @@ class GiftWorkflow:
     @workflow.run
     async def run(self, start: GiftInput) -> GiftState:  # noqa: ARG002 - see __init__
         """Returns the last state."""
+        return await endure(self._live())
+
+    async def _live(self) -> GiftState:
         if not self._state.step:
             await self._carry_out(core.buy(self._state))
         self._busy = False

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.domain.subscription.effects import Decision, Note
     from workflows.commands import CommandHandlers
     from workflows.effects import perform, write
+    from workflows.endurance import endure
     from workflows.signboard import Signboard
 
 # A run is continued as new after this many events: about 20 renewals. Shorter histories replay faster when a sleeper
@@ -47,6 +48,11 @@ class SubscriptionWorkflow(CommandHandlers):
     @workflow.run
     async def run(self, start: SubscriptionInput) -> SubscriptionView:  # noqa: ARG002 - see __init__
         """Returns the last view when the subscription has ended."""
+        return await endure(self._live())
+
+    # --- the process ---------------------------------------------------------------------------------------------
+
+    async def _live(self) -> SubscriptionView:
         await self._begin()
         while not self._is_over():
             await self._next_step()
@@ -54,8 +60,6 @@ class SubscriptionWorkflow(CommandHandlers):
                 await self._continue_as_new()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return view_of(self._state)
-
-    # --- the process ---------------------------------------------------------------------------------------------
 
     async def _begin(self) -> None:
         """The first step of a life, or the one that a lost run was in when its state was recorded."""
