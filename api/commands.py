@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from api.deps import Names
 from api.schemas import commands as bodies
 from api.schemas.subscriptions import SubscriptionOut
+from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import Subscription
-from perennial.domain.errors import InvalidInput
+from perennial.domain.errors import CommandRefused, InvalidInput
+from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
 from perennial.engine import customers, plans, states, subscriptions
 from perennial.engine.context import Engine
@@ -47,7 +49,27 @@ async def obey(
     except CommandPending as pending:
         standing = SubscriptionOut.model_validate(pending.view)
         return JSONResponse(jsonable_encoder(standing), ACCEPTED)
+    except CommandRefused:
+        done = await _done_before(engine, names, subscription_id)
+        if done is None:
+            raise
+        view = done
     return SubscriptionOut.model_validate(view)
+
+
+async def _done_before(engine: Engine, names: Names, subscription_id: str) -> SubscriptionView | None:
+    """How things stand, if it was this very request that has changed them: its first answer was lost with a process.
+
+    While a workflow runs it knows that by itself; one that has ended does not answer any more.
+    """
+    if names.seed is None:
+        return None
+
+    def load(session: Session) -> State:
+        return states.current(session, subscriptions.require(session, subscription_id))
+
+    state = await engine.read(load)
+    return view_of(state) if names.request_id in state.applied else None
 
 
 def maker(name: str, body: BaseModel, request_id: str) -> Make:

@@ -25,6 +25,9 @@ TYPE_PREFIX = "urn:perennial:problem:"
 # A part that is restarted is back within seconds; clients that come together are spread by their own jitter.
 RETRY_AFTER_SECONDS = 5
 
+# How the Temporal SDK says that a client's first connection has failed: no class of its own, only these words.
+_CANNOT_CONNECT = "Failed client connect"
+
 _log = structlog.get_logger(__name__)
 
 # What belongs to another status than its branch of the tree; first match wins.
@@ -108,6 +111,8 @@ def problem_of(error: Exception) -> Problem:
             return unavailable("PostgreSQL is away")
         case RPCError():
             return unavailable("Temporal does not answer")
+        case RuntimeError() if str(error).startswith(_CANNOT_CONNECT):
+            return unavailable("Temporal is away")
         case HTTPException():
             status = HTTPStatus(error.status_code)
             code = _CODES.get(status, status.phrase.lower().replace(" ", "_"))
@@ -169,10 +174,16 @@ _INVALID_CODES = frozenset(_codes(InvalidInput))
 
 
 def install(app: FastAPI) -> None:
-    """Starlette looks a handler up by the class of the error, so each branch of the tree is named."""
+    """Starlette looks a handler up by the class of the error, so each branch of the tree is named.
+
+    A defect is passed on, to where it is logged and answered.
+    """
 
     async def handle(_: Request, error: Exception) -> Response:
-        return problem_of(error).response()
+        problem = problem_of(error)
+        if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error
+        return problem.response()
 
     for kind in (
         Problem,
@@ -182,6 +193,7 @@ def install(app: FastAPI) -> None:
         InterfaceError,
         PoolTimeout,
         RPCError,
+        RuntimeError,
         HTTPException,
     ):
         app.add_exception_handler(kind, handle)

@@ -1,6 +1,7 @@
 """Gifts: bought, delivered, claimed."""
 
 from fastapi import APIRouter
+from sqlalchemy import select
 
 from api.deps import EngineDep, NamesDep
 from api.openapi import READ, WRITE
@@ -11,8 +12,10 @@ from api.schemas.commands import Nothing
 from api.schemas.gifts import GiftClaim, GiftOut, NewGift
 from api.security import REQUIRE_KEY
 from perennial.db.models import Gift
+from perennial.domain.errors import CommandRefused
 from perennial.domain.gift import GiftStatus
 from perennial.engine import gifts
+from perennial.engine.context import Engine
 
 router = APIRouter(
     prefix="/v1/gifts", tags=["gifts"], route_class=GuardedRoute, dependencies=[REQUIRE_KEY], responses=READ
@@ -42,9 +45,15 @@ async def list_gifts(
 @router.post("/claim", responses=WRITE)
 async def claim_gift(body: GiftClaim, engine: EngineDep, names: NamesDep) -> GiftOut:
     """The recipient's prepaid subscription begins now; `subscription_id` names it."""
-    gift, _ = await gifts.claim(
-        engine, body.code, body.customer_id, timezone=body.timezone, request_id=names.request_id
-    )
+    try:
+        gift, _ = await gifts.claim(
+            engine, body.code, body.customer_id, timezone=body.timezone, request_id=names.request_id
+        )
+    except CommandRefused:
+        gift = await _with_code(engine, body.code)
+        # A repetition whose first answer was lost: the gift is with whom it was to be.
+        if names.seed is None or gift.recipient_id != body.customer_id:
+            raise
     return GiftOut.model_validate(gift)
 
 
@@ -57,4 +66,15 @@ async def get_gift(gift_id: str, engine: EngineDep) -> GiftOut:
 @router.post("/{gift_id}/cancel", responses=WRITE)
 async def cancel_gift(gift_id: str, engine: EngineDep, names: NamesDep, _body: Nothing | None = None) -> GiftOut:
     """The giver gets the money back, as long as nobody has claimed it."""
-    return GiftOut.model_validate(await gifts.cancel(engine, gift_id, names.request_id))
+    try:
+        gift = await gifts.cancel(engine, gift_id, names.request_id)
+    except CommandRefused:
+        gift = await gifts.get(engine, gift_id)
+        if names.seed is None or gift.status != GiftStatus.CANCELED:
+            raise
+    return GiftOut.model_validate(gift)
+
+
+async def _with_code(engine: Engine, code: str) -> Gift:
+    wanted = select(Gift).where(Gift.claim_code == code.strip().upper())
+    return await engine.read(lambda session: session.scalars(wanted).one())

@@ -128,6 +128,23 @@ async def test_a_preview_is_what_is_then_charged(api: Api, clock: str, command: 
     assert not preview["lines"] or lines == [(line["kind"], line["amount"]) for line in preview["lines"]]
 
 
+async def test_a_preview_can_be_had_for_a_while(api: Api, clock: str) -> None:
+    customer = await api.customer()
+    id_ = (await api.subscribe(customer["id"], test_clock_id=clock))["id"]
+    await _advance(api, clock, "P9D")
+    change = {"plan": "standard-monthly"}
+    asked = {"command": "change_plan"} | change
+    preview = (await api.post(f"/v1/subscriptions/{id_}/preview-change", asked)).json()
+    await _advance(api, clock, "PT14M")
+
+    await _command(api, id_, "change-plan", change | {"effective_at": preview["effective_at"]})
+
+    assert (await _totals(api, id_))[1:] == [preview["total"]]
+    await _advance(api, clock, "PT2M")
+    stale = change | {"plan": "basic-monthly", "effective_at": preview["effective_at"]}
+    problem(await api.post(f"/v1/subscriptions/{id_}/change-plan", stale), 422, field="effective_at")
+
+
 async def test_a_preview_of_a_new_one(api: Api, clock: str) -> None:
     customer = await api.customer()
     terms = {"customer_id": customer["id"], "plan": "team-monthly", "currency": "KWD", "quantity": 3}

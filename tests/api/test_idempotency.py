@@ -9,9 +9,21 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from api import idempotency
-from perennial.db.models import Coupon, Customer, IdempotencyKey, Invoice, PaymentMethod, PlanVersion, TestClock
+from api.routes import customers as route
+from perennial.db.models import (
+    Coupon,
+    CreditNote,
+    Customer,
+    Gift,
+    IdempotencyKey,
+    Invoice,
+    PaymentMethod,
+    PlanVersion,
+    TestClock,
+)
 from perennial.db.models import Subscription as SubscriptionRow
 from perennial.engine.context import Engine
 from tests.api.asking import KEY, Api, problem
@@ -97,7 +109,7 @@ def _forget_answers(session: Session) -> None:
 
 
 async def _counts(engine: Engine) -> list[int]:
-    tables = (Customer, PaymentMethod, SubscriptionRow, Invoice, TestClock, PlanVersion, Coupon)
+    tables = (Customer, PaymentMethod, SubscriptionRow, Invoice, TestClock, PlanVersion, Coupon, Gift, CreditNote)
 
     def count(session: Session) -> list[int]:
         return [session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
@@ -110,7 +122,18 @@ async def requests(api: Api, customer: dict[str, Any]) -> list[tuple[str, Any]]:
     subscription = await api.subscribe(customer["id"], plan="team-monthly", quantity=2)
     flat = {"USD": {"type": "flat", "amount": "5.00"}}
     name = uuid4().hex
+    given = {"giver_id": customer["id"], "recipient_name": "C", "recipient_email": "c@example.com", "periods": 1}
+    bought = [
+        (await api.post("/v1/gifts", given | {"plan": "basic-monthly", "deliver_at": deliver_at})).json()
+        for deliver_at in (None, "2099-01-01T00:00:00Z")
+    ]
+    recipient = (await api.post("/v1/customers", _person())).json()
+    ending = await api.subscribe(customer["id"], plan="team-monthly")
     return [
+        (f"subscriptions/{ending['id']}/cancel", {"when": "now", "refund": "full"}),
+        ("gifts", given | {"plan": "basic-monthly"}),
+        ("gifts/claim", {"code": bought[0]["claim_code"], "customer_id": recipient["id"]}),
+        (f"gifts/{bought[1]['id']}/cancel", None),
         ("customers", _person()),
         (f"customers/{customer['id']}/payment-methods", {"token": "pm_card_visa"}),
         ("subscriptions", {"customer": _person(), "payment_method": "pm_card_visa", "plan": "basic-monthly"}),
@@ -152,15 +175,14 @@ async def test_a_lease_holds_while_it_lasts(api: Api, engine: Engine) -> None:
 
 
 async def test_what_fails_on_our_side_is_not_kept(api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from api.routes import customers as route
-
     body, key = _person(), str(uuid4())
 
     def broken(*_: object, **__: object) -> Callable[[], None]:
         raise RuntimeError("a defect")
 
-    with monkeypatch.context() as defect:
+    with monkeypatch.context() as defect, capture_logs() as lines:
         defect.setattr(route.customers, "create", broken)
         found = problem(await api.post("/v1/customers", body, key=key), 500, "internal_error")
     assert "defect" not in str(found)
+    assert "request_failed" in [line["event"] for line in lines]
     assert (await api.post("/v1/customers", body, key=key)).status_code == 201
