@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -19,8 +21,15 @@ MAX_ACTIVITIES = 10
 MAX_CACHED_RUNS = 500
 
 
-def build_worker(engine: Engine) -> Worker:
-    """A worker of the engine's task queue. The sandbox is for tests: see docs/adr/0003-unsandboxed-workers.md."""
+def build_worker(
+    engine: Engine,
+    workflows: Sequence[type] = WORKFLOWS,
+    activities: Sequence[Callable[..., Any]] | None = None,
+) -> Worker:
+    """A worker of the engine's task queue. The sandbox is for tests: see docs/adr/0003-unsandboxed-workers.md.
+
+    A benchmark hands in workflows and activities of its own, to be run with the same settings.
+    """
     settings = engine.settings
     runner = (
         SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
@@ -31,8 +40,8 @@ def build_worker(engine: Engine) -> Worker:
     return Worker(
         engine.temporal,
         task_queue=settings.task_queue,
-        workflows=WORKFLOWS,
-        activities=build_activities(engine),
+        workflows=workflows,
+        activities=build_activities(engine) if activities is None else activities,
         activity_executor=ThreadPoolExecutor(slots, thread_name_prefix="activity"),
         max_concurrent_activities=slots,
         max_cached_workflows=MAX_CACHED_RUNS,

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Subject
 from perennial.db.models import Invoice, InvoiceLine
 from perennial.db.repositories import ledger
+from perennial.db.tables import table_of
 from perennial.domain import keys
 from perennial.domain.ledger import invoice_issued, invoice_voided, invoice_written_off
 from perennial.domain.subscription.effects import InvoiceDraft
@@ -38,25 +39,22 @@ class IssuedInvoice:
     closed_at: datetime | None
 
 
-_COLUMNS = (
-    Invoice.id,
-    Invoice.key,
-    Invoice.customer_id,
-    Invoice.subscription_id,
-    Invoice.currency,
-    Invoice.total,
-    Invoice.amount_due,
-    Invoice.credit_applied,
-    Invoice.status,
-    Invoice.issued_at,
-    Invoice.closed_at,
+_invoices = table_of(Invoice)
+_FIND = select(*(_invoices.c[name] for name in IssuedInvoice.__slots__)).where(_invoices.c.key == bindparam("key"))
+_FIND_LOCKED = _FIND.with_for_update()
+_ISSUE = insert(_invoices)
+_WRITE_LINES = insert(table_of(InvoiceLine))
+_CLOSE = (
+    update(_invoices)
+    .where(_invoices.c.id == bindparam("invoice"), _invoices.c.status == OPEN)
+    .values(status=bindparam("closed_as"), closed_at=bindparam("at"))
+    .returning(_invoices.c.id)
 )
 
 
 def find(session: Session, key: str, *, lock: bool = False) -> IssuedInvoice | None:
     """The invoice with this business key; `lock` holds it until the transaction ends."""
-    statement = select(*_COLUMNS).where(Invoice.key == key)
-    row = session.execute(statement.with_for_update() if lock else statement).one_or_none()
+    row = session.execute(_FIND_LOCKED if lock else _FIND, {"key": key}).one_or_none()
     return IssuedInvoice(*row) if row else None
 
 
@@ -89,30 +87,31 @@ def issue(session: Session, subject: Subject, draft: InvoiceDraft, as_of: dateti
     posting = invoice_issued(draft.key, invoice.id, draft.currency, subject.customer_id, due=due, credit=credit)
     ledger.post(session, posting, as_of)
     session.execute(
-        insert(Invoice).values(
-            id=invoice.id,
-            key=invoice.key,
-            number=take_number(session, "invoice", "INV"),
-            subscription_id=subject.subscription_id,
-            gift_id=subject.gift_id,
-            customer_id=subject.customer_id,
-            reason=draft.reason,
-            period_no=draft.period_no,
-            period_start=draft.period.start,
-            period_end=draft.period.end,
-            currency=draft.currency,
-            subtotal=draft.subtotal,
-            discount=draft.discount,
-            total=draft.total,
-            credit_applied=credit,
-            amount_due=due,
-            status=invoice.status,
-            issued_at=as_of,
-            closed_at=invoice.closed_at,
-        )
+        _ISSUE,
+        {
+            "id": invoice.id,
+            "key": invoice.key,
+            "number": take_number(session, "invoice", "INV"),
+            "subscription_id": subject.subscription_id,
+            "gift_id": subject.gift_id,
+            "customer_id": subject.customer_id,
+            "reason": draft.reason,
+            "period_no": draft.period_no,
+            "period_start": draft.period.start,
+            "period_end": draft.period.end,
+            "currency": draft.currency,
+            "subtotal": draft.subtotal,
+            "discount": draft.discount,
+            "total": draft.total,
+            "credit_applied": credit,
+            "amount_due": due,
+            "status": invoice.status,
+            "issued_at": as_of,
+            "closed_at": invoice.closed_at,
+        },
     )
     session.execute(
-        insert(InvoiceLine),
+        _WRITE_LINES,
         [
             {
                 "invoice_id": invoice.id,
@@ -161,11 +160,4 @@ def give_up(session: Session, invoice: IssuedInvoice, status: str, at: datetime)
 
 
 def _close(session: Session, invoice: str, status: str, at: datetime) -> bool:
-    closed = session.execute(
-        update(Invoice)
-        .where(Invoice.id == invoice, Invoice.status == OPEN)
-        .values(status=status, closed_at=at)
-        .returning(Invoice.id)
-        .execution_options(synchronize_session=False)
-    )
-    return closed.first() is not None
+    return session.execute(_CLOSE, {"invoice": invoice, "closed_as": status, "at": at}).first() is not None

@@ -7,7 +7,18 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.db.models import CreditBalance, LedgerEntry, LedgerTransaction
+from perennial.db.tables import table_of
 from perennial.domain.ledger import Posting
+
+_transactions, _credit = table_of(LedgerTransaction), table_of(CreditBalance)
+_POST = upsert(_transactions).on_conflict_do_nothing(index_elements=["key"]).returning(_transactions.c.id)
+# One statement for all entries: the trigger that refuses an unbalanced transaction looks at each statement. (SQLAlchemy
+# splits only after a thousand.)
+_ENTER = insert(table_of(LedgerEntry))
+_BALANCE = select(_credit.c.balance).where(
+    _credit.c.customer_id == bindparam("customer"), _credit.c.currency == bindparam("money")
+)
+_LOCK_BALANCE = _BALANCE.with_for_update()
 
 
 def post(session: Session, posting: Posting, at: datetime) -> bool:
@@ -15,51 +26,34 @@ def post(session: Session, posting: Posting, at: datetime) -> bool:
     if not posting.entries:
         return False
     transaction = session.scalar(
-        upsert(LedgerTransaction)
-        .values(key=posting.key, kind=posting.kind, subject_id=posting.subject, at=at)
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(LedgerTransaction.id)
+        _POST, {"key": posting.key, "kind": posting.kind, "subject_id": posting.subject, "at": at}
     )
     if transaction is None:
         return False
-    # One statement for all entries: the trigger that refuses an unbalanced transaction looks at each statement.
     session.execute(
-        insert(LedgerEntry).values(
-            [
-                {
-                    "transaction_id": transaction,
-                    "position": position,
-                    "account": entry.account,
-                    "currency": posting.currency,
-                    "amount": entry.amount,
-                }
-                for position, entry in enumerate(posting.entries)
-            ]
-        )
+        _ENTER,
+        [
+            {
+                "transaction_id": transaction,
+                "position": position,
+                "account": entry.account,
+                "currency": posting.currency,
+                "amount": entry.amount,
+            }
+            for position, entry in enumerate(posting.entries)
+        ],
     )
     return True
 
 
 def lock_credit(session: Session, customer_id: str, currency: str) -> int:
     """The customer's credit in minor units, locked until the transaction ends."""
-    found = session.scalar(
-        select(CreditBalance.balance)
-        .where(CreditBalance.customer_id == customer_id, CreditBalance.currency == currency)
-        .with_for_update()
-    )
-    return found or 0
+    return session.scalar(_LOCK_BALANCE, {"customer": customer_id, "money": currency}) or 0
 
 
 def credit_balance(session: Session, customer_id: str, currency: str) -> int:
     """The customer's credit in minor units, as it stands."""
-    return (
-        session.scalar(
-            select(CreditBalance.balance).where(
-                CreditBalance.customer_id == customer_id, CreditBalance.currency == currency
-            )
-        )
-        or 0
-    )
+    return session.scalar(_BALANCE, {"customer": customer_id, "money": currency}) or 0
 
 
 def use_credit(session: Session, customer_id: str, currency: str, amount: int) -> None:

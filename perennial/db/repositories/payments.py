@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.db.models import PaymentAttempt, PaymentMethod
 from perennial.db.repositories import invoices, ledger, records
 from perennial.db.repositories.invoices import IssuedInvoice
+from perennial.db.tables import table_of
 from perennial.domain import keys
 from perennial.domain.ledger import overpayment_received, payment_received
 from perennial.domain.subscription.effects import Message
@@ -36,32 +37,34 @@ class Attempt:
     amount: int
 
 
-_ATTEMPT = select(
-    PaymentAttempt.id,
-    PaymentAttempt.key,
-    PaymentAttempt.n,
-    PaymentAttempt.status,
-    PaymentAttempt.decline_code,
-    PaymentAttempt.finished_at,
-    PaymentAttempt.gateway,
-    PaymentAttempt.gateway_ref,
-    PaymentMethod.token,
-    PaymentAttempt.amount,
-).outerjoin(PaymentMethod, PaymentMethod.id == PaymentAttempt.payment_method_id)
+_attempts, _methods = table_of(PaymentAttempt), table_of(PaymentMethod)
+_ATTEMPT = (
+    select(*(_methods.c.token if name == "token" else _attempts.c[name] for name in Attempt.__slots__))
+    .outerjoin_from(_attempts, _methods, _methods.c.id == _attempts.c.payment_method_id)
+    .where(_attempts.c.invoice_id == bindparam("invoice"))
+)
+_FIND = _ATTEMPT.where(_attempts.c.n == bindparam("n"))
+_LIVE = _ATTEMPT.where(_attempts.c.status.in_(LIVE)).order_by(_attempts.c.n)
+_BEGIN = upsert(_attempts).on_conflict_do_nothing().returning(_attempts.c.id)
+_TOKEN = select(_methods.c.token).where(_methods.c.id == bindparam("method"), _methods.c.detached_at.is_(None))
+_OUTCOME = ("status", "decline_code", "gateway_ref", "action_url", "finished_at")
+_FINISH = (
+    update(_attempts)
+    .where(_attempts.c.id == bindparam("attempt"), _attempts.c.status.in_(LIVE))
+    .where(_attempts.c.status != bindparam("new_status"))
+    .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
+    .returning(_attempts.c.id)
+)
 
 
 def find(session: Session, invoice_id: str, n: int) -> Attempt | None:
-    one = _ATTEMPT.where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.n == n)
-    row = session.execute(one).mappings().one_or_none()
+    row = session.execute(_FIND, {"invoice": invoice_id, "n": n}).mappings().one_or_none()
     return Attempt(**row) if row else None
 
 
 def live(session: Session, invoice_id: str) -> list[Attempt]:
     """Attempts whose outcome is not final, oldest first. There is at most one."""
-    statement = _ATTEMPT.where(PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.status.in_(LIVE)).order_by(
-        PaymentAttempt.n
-    )
-    return [Attempt(**row) for row in session.execute(statement).mappings()]
+    return [Attempt(**row) for row in session.execute(_LIVE, {"invoice": invoice_id}).mappings()]
 
 
 def begin(
@@ -84,25 +87,23 @@ def begin(
         amount=invoice.amount_due,
     )
     made = session.scalar(
-        upsert(PaymentAttempt)
-        .values(
-            id=new.id,
-            key=key,
-            invoice_id=invoice.id,
-            n=n,
-            customer_id=invoice.customer_id,
-            trigger=trigger,
-            gateway=gateway,
-            payment_method_id=method_id,
-            amount=new.amount,
-            currency=invoice.currency,
-            status=new.status,
-            decline_code=new.decline_code,
-            started_at=as_of,
-            finished_at=new.finished_at,
-        )
-        .on_conflict_do_nothing()
-        .returning(PaymentAttempt.id)
+        _BEGIN,
+        {
+            "id": new.id,
+            "key": key,
+            "invoice_id": invoice.id,
+            "n": n,
+            "customer_id": invoice.customer_id,
+            "trigger": trigger,
+            "gateway": gateway,
+            "payment_method_id": method_id,
+            "amount": new.amount,
+            "currency": invoice.currency,
+            "status": new.status,
+            "decline_code": new.decline_code,
+            "started_at": as_of,
+            "finished_at": new.finished_at,
+        },
     )
     if made is None:
         found = find(session, invoice.id, n)
@@ -114,9 +115,7 @@ def begin(
 def _token(session: Session, method_id: str | None) -> str | None:
     if method_id is None:
         return None
-    return session.scalar(
-        select(PaymentMethod.token).where(PaymentMethod.id == method_id, PaymentMethod.detached_at.is_(None))
-    )
+    return session.scalar(_TOKEN, {"method": method_id})
 
 
 def finish(
@@ -132,17 +131,15 @@ def finish(
 ) -> bool:
     """Write the outcome down with its posting and message. False if another writer was first: nothing is done twice."""
     changed = session.execute(
-        update(PaymentAttempt)
-        .where(PaymentAttempt.id == attempt.id, PaymentAttempt.status.in_(LIVE), PaymentAttempt.status != status)
-        .values(
-            status=status,
-            decline_code=decline_code,
-            gateway_ref=gateway_ref,
-            action_url=action_url,
-            finished_at=at,
-        )
-        .returning(PaymentAttempt.id)
-        .execution_options(synchronize_session=False)
+        _FINISH,
+        {
+            "attempt": attempt.id,
+            "new_status": status,
+            "new_decline_code": decline_code,
+            "new_gateway_ref": gateway_ref,
+            "new_action_url": action_url,
+            "new_finished_at": at,
+        },
     ).first()
     if changed is None:
         return False

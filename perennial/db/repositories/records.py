@@ -5,16 +5,44 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import or_
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Record
 from perennial.contracts.views import view_of
 from perennial.db.models import OutboxMessage, ServiceSpan, Subscription, TimelineEntry
+from perennial.db.tables import table_of
 from perennial.domain.subscription.effects import Message, Note
 from perennial.domain.subscription.state import Span, State
 
 STATE: TypeAdapter[State] = TypeAdapter(State)
+
+_subscriptions, _timeline = table_of(Subscription), table_of(TimelineEntry)
+_spans, _outbox = table_of(ServiceSpan), table_of(OutboxMessage)
+
+
+def _project() -> Insert:
+    statement = upsert(_subscriptions)
+    row = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={column.name: column for column in row if column.name not in ("id", "created_at")},
+        # A late write of an older step of the same run changes nothing.
+        where=or_(_subscriptions.c.run_id != row.run_id, _subscriptions.c.step <= row.step),
+    )
+
+
+def _tell_again(statement: Insert, key: tuple[str, ...], told: tuple[str, ...]) -> Insert:
+    return statement.on_conflict_do_update(
+        index_elements=key, set_={column: statement.excluded[column] for column in told}
+    )
+
+
+_PROJECT = _project()
+_WRITE_NOTES = _tell_again(upsert(_timeline), ("subject_id", "step", "position"), ("at", "kind", "actor", "data"))
+_WRITE_SPANS = _tell_again(upsert(_spans), ("subscription_id", "starts_at"), ("ends_at", "kind", "period_no"))
+_WRITE_MESSAGES = upsert(_outbox).on_conflict_do_nothing(index_elements=["key"])
 
 
 def load_state(data: dict[str, Any]) -> State:
@@ -56,17 +84,9 @@ def subscription_row(state: State) -> dict[str, Any]:
 
 
 def write(session: Session, record: Record, as_of: datetime, run_id: str) -> None:
-    """Idempotent. A late write of an older step of the same run changes nothing in the projection."""
+    """Idempotent, and fenced against a late write."""
     state = record.state
-    row = subscription_row(state) | {"run_id": run_id}
-    statement = upsert(Subscription).values(row)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["id"],
-            set_={column: statement.excluded[column] for column in row if column not in ("id", "created_at")},
-            where=or_(Subscription.run_id != run_id, Subscription.step <= state.step),
-        )
-    )
+    session.execute(_PROJECT, subscription_row(state) | {"run_id": run_id})
     write_notes(session, state.id, state.step, record.notes)
     write_spans(session, state.id, record.spans)
     write_messages(session, record.messages, as_of, customer_id=state.customer_id, subscription_id=state.id)
@@ -75,7 +95,8 @@ def write(session: Session, record: Record, as_of: datetime, run_id: str) -> Non
 def write_notes(session: Session, subject: str, step: int, notes: tuple[Note, ...]) -> None:
     if not notes:
         return
-    statement = upsert(TimelineEntry).values(
+    session.execute(
+        _WRITE_NOTES,
         [
             {
                 "subject_id": subject,
@@ -87,10 +108,8 @@ def write_notes(session: Session, subject: str, step: int, notes: tuple[Note, ..
                 "data": note.data,
             }
             for position, note in enumerate(notes)
-        ]
+        ],
     )
-    told_again = {column: statement.excluded[column] for column in ("at", "kind", "actor", "data")}
-    session.execute(statement.on_conflict_do_update(index_elements=["subject_id", "step", "position"], set_=told_again))
 
 
 def write_spans(session: Session, subscription: str, spans: tuple[Span, ...]) -> None:
@@ -98,7 +117,8 @@ def write_spans(session: Session, subscription: str, spans: tuple[Span, ...]) ->
     by_start = {span.start: span for span in spans}
     if not by_start:
         return
-    statement = upsert(ServiceSpan).values(
+    session.execute(
+        _WRITE_SPANS,
         [
             {
                 "subscription_id": subscription,
@@ -108,10 +128,8 @@ def write_spans(session: Session, subscription: str, spans: tuple[Span, ...]) ->
                 "period_no": span.period_no,
             }
             for span in by_start.values()
-        ]
+        ],
     )
-    told_again = {column: statement.excluded[column] for column in ("ends_at", "kind", "period_no")}
-    session.execute(statement.on_conflict_do_update(index_elements=["subscription_id", "starts_at"], set_=told_again))
 
 
 def write_messages(
@@ -126,19 +144,16 @@ def write_messages(
     if not messages:
         return
     session.execute(
-        upsert(OutboxMessage)
-        .values(
-            [
-                {
-                    "key": message.key,
-                    "kind": message.kind,
-                    "customer_id": customer_id,
-                    "subscription_id": subscription_id,
-                    "payload": message.data,
-                    "occurred_at": occurred_at,
-                }
-                for message in messages
-            ]
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
+        _WRITE_MESSAGES,
+        [
+            {
+                "key": message.key,
+                "kind": message.kind,
+                "customer_id": customer_id,
+                "subscription_id": subscription_id,
+                "payload": message.data,
+                "occurred_at": occurred_at,
+            }
+            for message in messages
+        ],
     )

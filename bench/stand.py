@@ -1,0 +1,67 @@
+"""Where it is measured: a stack of its own, as production would configure it but for the in-memory Temporal."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.meters import Cpu, cpu_of
+from perennial.cli.migrations import upgrade
+from perennial.config import Settings
+from perennial.stack import ChildProcess, Stack, StackError
+from perennial.stack.folder import StackFolder
+from perennial.stack.process import tail
+
+_STOP_SECONDS = 15
+
+
+class Stand:
+    """A running stack, and one worker process at a time."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._worker: ChildProcess | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self._stack.settings().model_copy(update={"sandboxed_workflows": False})
+
+    @contextmanager
+    def worker(self, kind: str) -> Iterator[None]:
+        """A fresh worker process for workflows of this kind, stopped at the end."""
+        log = self._stack.folder.log_path(f"worker-{kind}")
+        environment = dict(os.environ) | self._stack.environment()
+        self._worker = ChildProcess(
+            "worker", [sys.executable, "-P", "-m", "bench.worker", kind], env=environment, log_path=log
+        )
+        self._worker.start()
+        try:
+            yield
+            if not self._worker.is_running:
+                raise StackError(f"the worker has ended:\n{tail(log)}")
+        finally:
+            self._worker.stop(_STOP_SECONDS)
+
+    def cpu(self) -> Cpu:
+        """Of the three processes, until now."""
+        postgres, temporal = self._stack.postgres, self._stack.temporal
+        return Cpu(
+            server=cpu_of(temporal.process.pid if temporal and temporal.process else None),
+            worker=cpu_of(self._worker.pid if self._worker else None),
+            postgres=cpu_of(postgres.process.pid if postgres and postgres.process else None),
+        )
+
+
+@contextmanager
+def stand() -> Iterator[Stand]:
+    """PostgreSQL with everything that makes it durable, Temporal in memory; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="perennial-bench-") as folder:
+        # Not a throw-away folder: that would switch fsync off.
+        stack = Stack(StackFolder(Path(folder) / "state", throw_away=False), temporal_file=False, ui=False)
+        with stack:
+            upgrade(stack.database_url)
+            yield Stand(stack)
+            time.sleep(0.1)  # the last sessions are cut before the server is
