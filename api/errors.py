@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from temporalio.service import RPCError
 
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, NotFound, PerennialError
@@ -173,14 +174,27 @@ def _codes(kind: type[PerennialError]) -> set[str]:
 _INVALID_CODES = frozenset(_codes(InvalidInput))
 
 
+def _allowed(request: Request) -> list[str]:
+    """Every method of the path: the router names only those of the first route that has it."""
+    routes = request.app.router.routes
+
+    def is_known(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in routes)
+
+    return [method for method in ("GET", "POST", "PATCH", "DELETE") if is_known(method)]
+
+
 def install(app: FastAPI) -> None:
     """Starlette looks a handler up by the class of the error, so each branch of the tree is named.
 
     A defect is passed on, to where it is logged and answered.
     """
 
-    async def handle(_: Request, error: Exception) -> Response:
+    async def handle(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
+        if problem.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            problem.headers["Allow"] = ", ".join(_allowed(request))
         if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error
         return problem.response()

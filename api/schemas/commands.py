@@ -6,7 +6,8 @@ from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from api.schemas.common import Code, Currency, Id, Incoming, Instant, Quantity, examples, wrong
 from perennial.domain.proration import ProrationBasis
-from perennial.domain.subscription.commands import RefundPolicy, When
+from perennial.domain.subscription.commands import When
+from perennial.domain.subscription.state import RefundPolicy
 
 
 class Nothing(Incoming):

@@ -145,4 +145,7 @@ async def test_unknown_paths_and_methods_are_problems(http: httpx.AsyncClient) -
     problem(await http.get("/v2/customers"), 404, "not_found")
     answer = await http.put("/v1/customers")
     problem(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+    one = await http.post("/v1/customers/cus_any")
+    problem(one, 405, "method_not_allowed")
+    assert one.headers["allow"] == "GET, PATCH"
