@@ -238,7 +238,7 @@ class PrepaidByGift(CommandRefused):
     code = "prepaid_by_gift"
 
     def __init__(self, subscription: str) -> None:
-        super().__init__(subscription, "the period is prepaid by a gift: change at the end of the period instead")
+        super().__init__(subscription, "prepaid by a gift: change at the end of the last prepaid period instead")
 
 
 class AlreadySubscribed(CommandRefused):

@@ -162,9 +162,12 @@ def draft(state: GiftState) -> InvoiceDraft:
 
 def settle(state: GiftState, fact: PaymentFact) -> GiftDecision:
     """What became of the giver's payment. A refused one ends the gift; the giver may buy another."""
+    at = max(fact.at, state.as_of)
+    if state.status is GiftStatus.CANCELED and fact.status is PaymentStatus.PAID:
+        # Canceled while it was being paid, and the payment was first.
+        return GiftDecision(_step(state, at), (_refund(state),), (Note(at, "gift_paid"),))
     if state.status is not GiftStatus.PENDING:
         return GiftDecision(state)
-    at = max(fact.at, state.as_of)
     state = _step(state, at)
     match fact.status:
         case PaymentStatus.PAID:
@@ -253,9 +256,13 @@ def cancel(state: GiftState, command: CancelGift, at: datetime) -> GiftDecision:
     canceled = replace(_step(state, at), status=GiftStatus.CANCELED)
     if state.status is GiftStatus.PENDING:
         return GiftDecision(canceled, (CloseInvoice(state.invoice, "void"),), (note,))
+    return GiftDecision(canceled, (_refund(state),), (note,))
+
+
+def _refund(state: GiftState) -> Credit:
+    """All that the giver has paid."""
     key = keys.credit(state.id, "cancel")
-    refund = Credit(key, "gift_canceled", state.terms.currency, (state.invoice,), None, refund=True)
-    return GiftDecision(canceled, (refund,), (note,))
+    return Credit(key, "gift_canceled", state.terms.currency, (state.invoice,), None, refund=True)
 
 
 def payment_event(state: GiftState, attempt: int) -> GiftDecision:

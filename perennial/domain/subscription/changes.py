@@ -45,15 +45,17 @@ def change_quantity(state: State, command: c.ChangeQuantity, at: datetime) -> De
 def _change(
     state: State, terms: PlanTerms, quantity: int, command: c.ChangePlan | c.ChangeQuantity, at: datetime
 ) -> Decision:
-    check_quantity(quantity)
+    check_quantity(terms, quantity)
     if terms.currency != state.currency:
         raise CurrencyChange(state.id, state.currency, terms.currency)
     if (terms.code, terms.version, quantity) == (state.terms.code, state.terms.version, state.quantity):
         raise SamePlan(state.id, terms.code)
     require_settled(state)
+    if state.prepaid_periods:
+        raise PrepaidByGift(state.id)  # periods of one plan would be served on another, without a payment
     if command.when is c.When.PERIOD_END:
         return _schedule(state, terms, quantity, command, at)
-    if state.status is not Status.TRIALING and (state.prepaid_periods or state.span.kind is SpanKind.PREPAID):
+    if state.span.kind is SpanKind.PREPAID:
         raise PrepaidByGift(state.id)
     return _change_now(state, terms, quantity, command, at)
 

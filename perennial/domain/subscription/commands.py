@@ -8,19 +8,12 @@ from perennial.domain.catalog import PlanTerms
 from perennial.domain.errors import InvalidInstant
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.state import Discount
+from perennial.domain.subscription.state import RefundPolicy as RefundPolicy  # noqa: PLC0414 - a word of `Cancel`
 
 
 class When(StrEnum):
     NOW = "now"
     PERIOD_END = "period_end"
-
-
-class RefundPolicy(StrEnum):
-    """What a cancellation gives back: nothing, the unused rest of the period, or all that was paid for it."""
-
-    NONE = "none"
-    PRORATED = "prorated"
-    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

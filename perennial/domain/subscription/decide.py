@@ -128,6 +128,8 @@ def _remind(state: State, due: Due) -> Decision:
         "amount": str(amount - (state.discount.off(amount) if state.discount else 0)),
         "currency": state.currency,
     }
-    message = Message(keys.notify(kind, f"{state.id}:{state.period_no}"), kind, data)
+    # The day belongs to the name: an end that has moved is told again.
+    subject = f"{state.id}:{state.period_no}:{state.period.end:%Y-%m-%d}"
+    message = Message(keys.notify(kind, subject), kind, data)
     note = Note(due.at, kind, data={"ends_at": data["ends_at"]})
     return Decision(replace(state, reminded_period=state.period_no), notes=(note,), messages=(message,))

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.domain import keys
-from perennial.domain.subscription.effects import CloseInvoice, Decision, Message, Note
-from perennial.domain.subscription.state import Closing, Span, State, Status
+from perennial.domain.subscription.effects import CloseInvoice, Credit, Decision, Message, Note
+from perennial.domain.subscription.proration import unused_amount
+from perennial.domain.subscription.state import Cancellation, Closing, RefundPolicy, Span, State, Status
 
 
 def end(state: State, at: datetime, status: Status, reason: str, actor: str = "engine") -> Decision:
@@ -32,6 +33,24 @@ def end(state: State, at: datetime, status: Status, reason: str, actor: str = "e
         messages=(Message(keys.notify(kind, f"{state.id}:{state.period_no}"), kind, {"reason": reason}),),
         spans=(span,),
     )
+
+
+def cancel_now(state: State, asked: Cancellation, at: datetime, actor: str = "engine") -> Decision:
+    """End it and give back what `asked` wants; nothing is owed any more."""
+    credit = _refund(state, asked, at)
+    decision = end(state, at, Status.CANCELED, asked.reason, actor)
+    return replace(decision, effects=(credit,) if credit else ())
+
+
+def _refund(state: State, asked: Cancellation, at: datetime) -> Credit | None:
+    if asked.refund is RefundPolicy.NONE or not state.period_invoices:
+        return None
+    stopped = state.pause.since if state.pause else at
+    amount = state.period_billed if asked.refund is RefundPolicy.FULL else unused_amount(state, stopped)
+    if not amount:
+        return None
+    key = keys.credit(state.id, asked.request_id)
+    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True)
 
 
 def close_invoices(state: State, closing: Closing) -> Decision:

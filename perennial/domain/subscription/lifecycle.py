@@ -23,12 +23,11 @@ from perennial.domain.errors import (
     PaymentOverdue,
 )
 from perennial.domain.subscription import commands as c
-from perennial.domain.subscription.effects import Credit, Decision, Effect, Message, Note, Settle, Trigger
-from perennial.domain.subscription.ending import close_invoices, end
+from perennial.domain.subscription.effects import Decision, Message, Note, Settle, Trigger
+from perennial.domain.subscription.ending import cancel_now, close_invoices
 from perennial.domain.subscription.opening import INCOMPLETE_FOR
 from perennial.domain.subscription.payments import attempt, unblocked
 from perennial.domain.subscription.periods import enter_new_cycle
-from perennial.domain.subscription.proration import unused_amount
 from perennial.domain.subscription.state import (
     Cancellation,
     Closing,
@@ -109,6 +108,7 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
         trial_end=period.end if trialing else state.trial_end,
         scheduled_change=replace(change, at=period.end) if change else None,
         span=span,
+        reminded_period=-1,
     )
     message = Message(keys.notify("subscription_resumed", f"{state.id}:{state.step}"), "subscription_resumed")
     return Decision(resumed, notes=(Note(at, "resumed", actor),), messages=(message,), spans=(gap, span))
@@ -117,12 +117,10 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
 def cancel(state: State, command: c.Cancel, at: datetime) -> Decision:
     if command.when is c.When.PERIOD_END:
         return _cancel_at_period_end(state, command, at)
+    asked = Cancellation(at, command.reason, command.refund, command.request_id)
     if state.collection:
-        state = replace(state, cancellation=Cancellation(at, command.reason))
-        return close_invoices(state, Closing.REQUEST)
-    decision = end(state, at, Status.CANCELED, command.reason, command.actor)
-    credit = _refund(state, command, at)
-    return replace(decision, effects=(credit,) if credit else ())
+        return close_invoices(replace(state, cancellation=asked), Closing.REQUEST)
+    return cancel_now(state, asked, at, command.actor)
 
 
 def _cancel_at_period_end(state: State, command: c.Cancel, at: datetime) -> Decision:
@@ -139,17 +137,6 @@ def undo_cancel(state: State, command: c.UndoCancel, at: datetime) -> Decision:
     if state.cancellation is None:
         raise NotCanceling(state.id)
     return Decision(replace(state, cancellation=None), notes=(Note(at, "cancellation_undone", command.actor),))
-
-
-def _refund(state: State, command: c.Cancel, at: datetime) -> Effect | None:
-    if command.refund is c.RefundPolicy.NONE or not state.period_invoices:
-        return None
-    stopped = state.pause.since if state.pause else at
-    amount = state.period_billed if command.refund is c.RefundPolicy.FULL else unused_amount(state, stopped)
-    if not amount:
-        return None
-    key = keys.credit(state.id, command.request_id)
-    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True)
 
 
 def reactivate(state: State, command: c.Reactivate, at: datetime) -> Decision:

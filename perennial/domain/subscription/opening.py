@@ -10,6 +10,8 @@ from perennial.domain.errors import InvalidQuantity, PaymentMethodRequired
 from perennial.domain.subscription.state import Discount, Span, SpanKind, State, Status
 
 MAX_QUANTITY = 1_000_000
+# Minor units: far beyond any card, and what every gateway and column can still hold.
+MAX_AMOUNT = 10**12
 # As card schemes expect it: a first payment that is not settled within a day is given up.
 INCOMPLETE_FOR = timedelta(hours=23)
 
@@ -42,7 +44,7 @@ def open_subscription(opening: Opening) -> State:
         InvalidQuantity, UnknownTimezone: if those inputs are wrong.
     """
     terms = opening.terms
-    check_quantity(opening.quantity)
+    check_quantity(terms, opening.quantity)
     calendar.check_timezone(opening.timezone)
     start = opening.start.replace(microsecond=0)
     trial_days = terms.trial_days if opening.trial_days is None else opening.trial_days
@@ -85,9 +87,18 @@ def open_subscription(opening: Opening) -> State:
     return state
 
 
-def check_quantity(quantity: int) -> None:
+def check_quantity(terms: PlanTerms, quantity: int, periods: int = 1) -> None:
+    """So many units have a price on these terms, and it can be charged for `periods` at once.
+
+    What is asked for must be refused when it is asked for: at the renewal nobody would be there to be told.
+
+    Raises:
+        InvalidQuantity: if not.
+    """
     if not 1 <= quantity <= MAX_QUANTITY:
         raise InvalidQuantity(f"must be between 1 and {MAX_QUANTITY}", field="quantity")
+    if terms.amount(quantity) * periods > MAX_AMOUNT:
+        raise InvalidQuantity(f"costs more than {MAX_AMOUNT} minor units", field="quantity")
 
 
 def _check_payment_method(state: State, *, trial: bool) -> None:

@@ -15,7 +15,7 @@ from perennial.domain.subscription.effects import (
     PaymentStatus,
     Trigger,
 )
-from perennial.domain.subscription.ending import close_invoices, end
+from perennial.domain.subscription.ending import cancel_now, close_invoices, end
 from perennial.domain.subscription.periods import enter_new_cycle
 from perennial.domain.subscription.state import (
     Closing,
@@ -69,16 +69,19 @@ def retry_by_policy(state: State) -> Decision:
 
 def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:
     paid = fact.status is PaymentStatus.PAID
+    if not paid and case.invoice in state.period_invoices:
+        # What was not paid for is not credited later; the invoice of an upgrade holds the credit for the old rest.
+        state = replace(state, period_amount=0)
     if case.arrears:
         state = replace(state, collection=replace(case, invoice=case.arrears[0], arrears=case.arrears[1:], attempt=0))
         return close_invoices(state, case.closing) if case.closing else attempt(state, Trigger.ARREARS)
     if case.closing is Closing.REQUEST and state.cancellation:
-        return end(state, at, Status.CANCELED, state.cancellation.reason)
+        return cancel_now(state, state.cancellation, at)
     if paid:
         return _settled(replace(state, collection=None), at)
     if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
         return end(state, at, Status.EXPIRED, "first_payment_not_settled")
-    return _after_dunning(replace(state, collection=None), case.invoice, at)
+    return _after_dunning(replace(state, collection=None), at)
 
 
 def _settled(state: State, at: datetime) -> Decision:
@@ -193,8 +196,8 @@ def close_dunning(state: State, at: datetime) -> Decision:
     return Decision(state, notes=(Note(at, "unpaid"),), messages=(message,), spans=(served, span))
 
 
-def _after_dunning(state: State, newest: str, at: datetime) -> Decision:
-    """The invoices have been given up, `newest` the last of them; what the policy says happens to the subscription."""
+def _after_dunning(state: State, at: datetime) -> Decision:
+    """The invoices have been given up; what the policy says happens to the subscription."""
     match state.terms.dunning.final_action:
         case FinalAction.PAUSE if state.cancellation:
             return end(state, at, Status.CANCELED, state.cancellation.reason)
@@ -215,9 +218,6 @@ def _after_dunning(state: State, newest: str, at: datetime) -> Decision:
             message = Message(keys.notify("subscription_paused", f"{state.id}:{state.step}"), "subscription_paused")
             return Decision(state, notes=(Note(at, "paused"),), messages=(message,), spans=(served, span))
         case FinalAction.SKIP:
-            if newest == keys.period_invoice(state.id, state.period_no):
-                # What was not paid for is not credited when the plan changes.
-                state = replace(state, period_amount=0, period_billed=0, period_invoices=())
             return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "payment_skipped"),))
         case _:
             return end(state, at, Status.CANCELED, "payment_failed")

@@ -95,10 +95,22 @@ class ScheduledPause:
         return replace(self, at=at) if self.until is None or self.until > at else None
 
 
+class RefundPolicy(StrEnum):
+    """What a cancellation gives back: nothing, the unused rest of the period, or all that was paid for it."""
+
+    NONE = "none"
+    PRORATED = "prorated"
+    FULL = "full"
+
+
 @dataclass(frozen=True, slots=True)
 class Cancellation:
+    """`refund` is what `request_id` asked for: it is known only when open invoices are closed whether there is any."""
+
     at: datetime
     reason: str
+    refund: RefundPolicy = RefundPolicy.NONE
+    request_id: str = ""
 
 
 class Closing(StrEnum):
