@@ -1,14 +1,20 @@
 """Engines and sessions. One activity or request is one unit of work, committed once, at its edge."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 Sessions = sessionmaker[Session]
+
+# A connection that was in use less than so long ago is taken to live. One that has died since gives a single error,
+# after which SQLAlchemy throws the whole pool away.
+RESTED_SECONDS = 1.0
 
 
 def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int = 3) -> Engine:
@@ -18,10 +24,11 @@ def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int =
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         hide_parameters=True,  # parameters hold personal data and errors travel into histories and logs
         connect_args={"connect_timeout": connect_timeout_seconds, "application_name": "perennial"},
     )
+
+    _notice_dead_connections(engine)
 
     @event.listens_for(engine, "connect")
     def use_utc(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -31,6 +38,23 @@ def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int =
         connection.commit()
 
     return engine
+
+
+def _notice_dead_connections(engine: Engine) -> None:
+    """As SQLAlchemy's pre-ping, but only for connections that have rested: a busy worker would ask at every step."""
+
+    @event.listens_for(engine, "checkin")
+    def remember(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool tries again with a new connection
 
 
 def make_sessions(engine: Engine) -> Sessions:
