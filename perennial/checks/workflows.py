@@ -20,7 +20,7 @@ _ASKED_AT_MOST = 500
 _PAGE = 1_000
 # The SDK cannot read the status of a run that was paused in Temporal's own UI, so the raw call is used.
 _RUNNING = f"WorkflowType IN ('{SUBSCRIPTION}', '{GIFT}') AND ExecutionStatus IN ('Running', 'Paused')"
-_OPEN = {
+OPEN_STATUSES = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
 }
@@ -88,7 +88,7 @@ async def is_running(engine: Engine, workflow_id: str) -> bool:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return False
-    return description.workflow_execution_info.status in _OPEN
+    return description.workflow_execution_info.status in OPEN_STATUSES
 
 
 async def _not_running(engine: Engine, ids: set[str]) -> list[str]:

@@ -12,9 +12,11 @@ from perennial.cli.options import PAGE, After, Json, Limit, Timezone
 from perennial.cli.output import Column, at, of, status
 from perennial.cli.session import run, unusable
 from perennial.db.models import CreditBalance, Customer, PaymentMethod, Subscription
+from perennial.domain.errors import InvalidInput
 from perennial.domain.money import Money
 from perennial.engine import customers, pages
 from perennial.engine.context import Engine
+from perennial.ports import UnknownToken
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Customers and their payment methods.")
 
@@ -93,7 +95,7 @@ def create(
 
     async def work(engine: Engine) -> tuple[Customer, PaymentMethod | None]:
         if card:
-            engine.gateway.describe_token(card)  # before anything is kept
+            _require_token(engine, card)
         made = await customers.create(engine, name=name, email=email, timezone=timezone or "UTC")
         return made, await customers.attach_payment_method(engine, made.id, card) if card else None
 
@@ -119,6 +121,14 @@ def add_card(
         output.print_json(method)
     else:
         typer.echo(f"{method.id}  {method.brand} {method.last4}{'  (default)' if method.is_default else ''}")
+
+
+def _require_token(engine: Engine, token: str) -> None:
+    """Before anything is kept. What was given is not repeated: it may have been a card's number."""
+    try:
+        engine.gateway.describe_token(token)
+    except UnknownToken as error:
+        raise InvalidInput("the gateway does not know this payment method", field="card") from error
 
 
 async def _load(engine: Engine, customer: str) -> dict[str, Any]:

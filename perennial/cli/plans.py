@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from perennial.cli import output
@@ -156,7 +157,7 @@ def _newest(session: Session) -> list[dict[str, Any]]:
     statement = (
         select(Plan, PlanVersion)
         .join(PlanVersion, PlanVersion.plan_code == Plan.code)
-        .distinct(Plan.code)
+        .ext(distinct_on(Plan.code))
         .order_by(Plan.code, PlanVersion.version.desc())
     )
     return [

@@ -35,7 +35,7 @@ def within(work: Callable[[], T]) -> T:
     try:
         return work()
     except PerennialError as error:
-        _fail(_words(error), UNUSABLE if isinstance(error, InvalidInput | NotFound) else FOUND_WRONG)
+        _fail(_words(error), UNUSABLE if _is_unusable(error) else FOUND_WRONG)
     except SettingsError as error:
         _fail(str(error), UNUSABLE)
     except OperationalError as error:
@@ -70,6 +70,15 @@ def unusable(text: str) -> NoReturn:
 def note(text: str) -> None:
     """For people: beside the output, which scripts read."""
     typer.echo(text, err=True)
+
+
+def _is_unusable(error: PerennialError) -> bool:
+    """Also when it was the workflow that found it: its refusals keep the code of what it raised."""
+    return isinstance(error, InvalidInput | NotFound) or error.code in _codes(InvalidInput)
+
+
+def _codes(kind: type[PerennialError]) -> set[str]:
+    return {kind.code}.union(*(_codes(child) for child in kind.__subclasses__()))
 
 
 def _words(error: PerennialError) -> str:
