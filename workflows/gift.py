@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.contracts.workflows import GIFT, SUBSCRIPTION, GiftInput, Progress, SubscriptionInput
     from perennial.domain import gift as core
     from perennial.domain.errors import PerennialError
-    from perennial.domain.gift import CancelGift, ClaimGift, GiftDecision, GiftState
+    from perennial.domain.gift import CancelGift, ClaimGift, GiftDecision, GiftState, GiftStatus
     from perennial.domain.subscription.commands import PaymentEvent
     from perennial.domain.subscription.opening import Opening, open_subscription
     from perennial.temporal.search_attributes import attributes_of
@@ -46,7 +46,7 @@ class GiftWorkflow:
         return await endure(self._live())
 
     async def _live(self) -> GiftState:
-        if not self._state.step:
+        if self._state.status is GiftStatus.PENDING:
             await self._carry_out(core.buy(self._state))
         self._busy = False
         while not self._state.status.is_ended:

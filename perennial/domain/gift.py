@@ -141,10 +141,11 @@ def next_due(state: GiftState) -> GiftDue | None:
 
 
 def buy(state: GiftState) -> GiftDecision:
-    """The giver pays at once, and only once."""
+    """The giver pays at once, and only once: a run that takes over from a lost one finds what that one has done."""
     data = {"plan": state.terms.code, "periods": str(state.periods)}
     effect = Bill(draft(state), state.payment_method_id)
-    return GiftDecision(_step(state, state.created_at), (effect,), (Note(state.created_at, "gift_bought", data=data),))
+    notes = () if state.step else (Note(state.created_at, "gift_bought", data=data),)
+    return GiftDecision(_step(state, state.created_at), (effect,), notes)
 
 
 def draft(state: GiftState) -> InvoiceDraft:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from temporalio.client import (
     WorkflowUpdateFailedError,
@@ -189,10 +189,13 @@ async def claim(
         AlreadySubscribed: the customer has the plan already.
     """
     loop = asyncio.get_running_loop()
+    code = code.strip().upper()
     name = request_id or new_id("req")
 
     def hand_over(session: Session) -> tuple[str, str]:
-        row = session.scalar(select(Gift).where(Gift.claim_code == code.strip().upper()))
+        # Two at once come one after the other. The row itself stays free: the workflow writes it meanwhile.
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"claim:{code}", 0))))
+        row = session.scalar(select(Gift).where(Gift.claim_code == code))
         if row is None:
             raise NotFound("gift with the code", code)
         customer = customers.require(session, customer_id, lock=True)
@@ -221,7 +224,7 @@ async def claim(
 def _insert(session: Session, opening: Opening) -> None:
     """The row that the customer's lock protects against a second subscription; the child writes it from here on."""
     state = open_subscription(opening)
-    refuse_second(session, state)
+    refuse_second(session, state.customer_id, state.terms)
     session.add(Subscription(**records.subscription_row(state)))
     session.flush()
 

@@ -31,10 +31,11 @@ ANSWER_TIMEOUT_SECONDS = 10.0
 
 
 class RefusedBySubscription(CommandRefused):
-    """What the workflow refused; `code` and message are those of the domain error that it raised."""
+    """What the workflow refused; `code`, message and `field` are those of the domain error that it raised."""
 
-    def __init__(self, subscription: str, code: str, message: str) -> None:
+    def __init__(self, subscription: str, code: str, message: str, field: str | None = None) -> None:
         super().__init__(subscription, message)
+        self.field = field
         self.code = code  # type: ignore[misc]  # the class's default gives way to the workflow's word
 
 
@@ -108,6 +109,8 @@ async def _revive(
     engine: Engine, row: Subscription, name: str, command: Command
 ) -> WorkflowUpdateHandle[SubscriptionView]:
     """No workflow runs: an ended subscription can be reactivated, one whose row lives is repaired."""
+    # As it is now: what ran when the caller looked may have ended since, and must not be started from what it was.
+    row = await engine.read(lambda session: session.get_one(Subscription, row.id))
     if row.ended_at and not isinstance(command, Reactivate):
         raise SubscriptionEnded(row.id, row.status)
     state = await revived(engine, row)
@@ -149,7 +152,8 @@ async def _answer(engine: Engine, row: Subscription, sent: WorkflowUpdateHandle[
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type:
-            raise RefusedBySubscription(row.id, cause.type, cause.message) from error
+            field = cause.details[0] if cause.details else None
+            raise RefusedBySubscription(row.id, cause.type, cause.message, field) from error
         raise
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         fresh = await engine.read(lambda session: session.get_one(Subscription, row.id))

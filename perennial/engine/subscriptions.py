@@ -15,9 +15,9 @@ from perennial.db.repositories import catalog, records
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, InvalidInput, NotFound
 from perennial.domain.subscription import Opening, State, open_subscription
-from perennial.domain.subscription.commands import Command
+from perennial.domain.subscription.commands import ChangePlan, Command, Reactivate
 from perennial.domain.subscription.state import Discount
-from perennial.engine import customers, plans, runs
+from perennial.engine import customers, plans, runs, states
 from perennial.engine.context import Engine, from_thread
 from perennial.engine.ids import new_id
 
@@ -58,7 +58,7 @@ async def create(engine: Engine, new: NewSubscription) -> SubscriptionView:
         if session.get(Subscription, subscription_id):
             return
         state = prepare(engine, session, replace(new, id=subscription_id))
-        refuse_second(session, state)
+        refuse_second(session, state.customer_id, state.terms)
         session.add(Subscription(**records.subscription_row(state)))
         session.flush()
         # Inside the transaction: if Temporal is away the row goes, and if the commit fails the workflow's first step
@@ -107,26 +107,35 @@ def require_discount(session: Session, code: str, terms: PlanTerms) -> Discount:
     return discount
 
 
-def refuse_second(session: Session, state: State) -> None:
-    """The customer's row is locked, so two at once cannot both pass."""
-    if state.terms.allow_multiple:
+def refuse_second(session: Session, customer_id: str, terms: PlanTerms, *, besides: str = "") -> None:
+    """One live subscription to a plan, `besides` not counted. With the customer's row locked two cannot both pass."""
+    if terms.allow_multiple:
         return
     held = session.scalar(
         select(Subscription.id).where(
-            Subscription.customer_id == state.customer_id,
-            Subscription.plan_code == state.terms.code,
+            Subscription.customer_id == customer_id,
+            Subscription.plan_code == terms.code,
             Subscription.ended_at.is_(None),
+            Subscription.id != besides,
         )
     )
     if held:
-        raise AlreadySubscribed(state.customer_id, state.terms.code, held)
+        raise AlreadySubscribed(customer_id, terms.code, held)
+
+
+def _refuse_by_detour(session: Session, row: Subscription, command: Command) -> None:
+    """A plan that is held already is not had again through another subscription."""
+    if isinstance(command, Reactivate) and row.ended_at:
+        refuse_second(session, row.customer_id, records.load_state(row.state).terms, besides=row.id)
+    if isinstance(command, ChangePlan) and command.terms.code != row.plan_code:
+        refuse_second(session, row.customer_id, command.terms, besides=row.id)
 
 
 async def _first_outcome(engine: Engine, subscription_id: str) -> SubscriptionView:
     """The view after the first step, or as it stands when that takes longer (no worker, a slow gateway)."""
 
     def load(session: Session) -> State:
-        return records.load_state(require(session, subscription_id).state)
+        return states.current(session, require(session, subscription_id))
 
     deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
     while True:
@@ -163,7 +172,9 @@ async def command(
 
     def build(session: Session) -> tuple[Subscription, Command]:
         row = require(session, subscription_id)
-        return row, make(session, row, edge_time(engine, session, row.test_clock_id))
+        built = make(session, row, edge_time(engine, session, row.test_clock_id))
+        _refuse_by_detour(session, row, built)
+        return row, built
 
     row, built = await engine.read(build)
     return await runs.update(engine, row, name, built)

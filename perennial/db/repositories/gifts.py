@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import GiftRecord
@@ -35,14 +34,20 @@ def columns(state: GiftState) -> dict[str, Any]:
 
 
 def write(session: Session, record: GiftRecord, as_of: datetime, run_id: str) -> None:
-    """Idempotent, and fenced against a late write of an older step of the same run."""
+    """Idempotent, and fenced against a late write of an older step of the same run.
+
+    Raises:
+        LookupError: the purchase is not committed (yet): nothing may be done for a gift that nobody can find.
+    """
     state = record.state
-    session.execute(
-        update(Gift)
-        .where(Gift.id == state.id, or_(Gift.run_id != run_id, Gift.step <= state.step))
-        .values(columns(state) | {"run_id": run_id})
-        .execution_options(synchronize_session=False)
-    )
+    row = session.get(Gift, state.id, with_for_update=True)
+    if row is None:
+        msg = f"no gift {state.id}"
+        raise LookupError(msg)
+    if row.run_id == run_id and row.step > state.step:
+        return
+    for name, value in (columns(state) | {"run_id": run_id}).items():
+        setattr(row, name, value)
     write_notes(session, state.id, state.step, record.notes)
     # The recipient may be no customer: the relay finds the address by the gift.
     write_messages(session, record.messages, as_of, customer_id=None, subscription_id=state.subscription_id)

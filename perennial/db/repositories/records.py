@@ -39,7 +39,7 @@ def _tell_again(statement: Insert, key: tuple[str, ...], told: tuple[str, ...]) 
     )
 
 
-_PROJECT = _project()
+_PROJECT = _project().returning(_subscriptions.c.id)
 _WRITE_NOTES = _tell_again(upsert(_timeline), ("subject_id", "step", "position"), ("at", "kind", "actor", "data"))
 _WRITE_SPANS = _tell_again(upsert(_spans), ("subscription_id", "starts_at"), ("ends_at", "kind", "period_no"))
 _WRITE_MESSAGES = upsert(_outbox).on_conflict_do_nothing(index_elements=["key"])
@@ -84,9 +84,10 @@ def subscription_row(state: State) -> dict[str, Any]:
 
 
 def write(session: Session, record: Record, as_of: datetime, run_id: str) -> None:
-    """Idempotent, and fenced against a late write."""
+    """Idempotent, and fenced against a late write, whose notes and spans have been written or replaced by then."""
     state = record.state
-    session.execute(_PROJECT, subscription_row(state) | {"run_id": run_id})
+    if session.scalar(_PROJECT, subscription_row(state) | {"run_id": run_id}) is None:
+        return
     write_notes(session, state.id, state.step, record.notes)
     write_spans(session, state.id, record.spans)
     write_messages(session, record.messages, as_of, customer_id=state.customer_id, subscription_id=state.id)
