@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api import errors, openapi
+from api import docs, errors, openapi
 from api.middleware import RequestContext
 from api.routes import PUBLIC, ROUTERS, simulator
 from perennial.config import Settings, load_settings
@@ -41,6 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=openapi.TAGS,
         generate_unique_id_function=openapi.operation_id,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         lifespan=lifespan,
     )
     app.state.settings = settings
@@ -51,4 +53,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if not settings.is_production:
         app.include_router(simulator.router)
     openapi.install(app)
+    docs.install(app)
     return app

@@ -19,6 +19,7 @@ from starlette.routing import Match
 from temporalio.service import RPCError
 
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, NotFound, PerennialError
+from perennial.engine.runs import RefusedBySubscription
 from perennial.ports import GatewayError, GatewayRefused, InvalidSignature
 
 MEDIA_TYPE = "application/problem+json"
@@ -131,7 +132,7 @@ def _of_domain(error: PerennialError) -> Problem:
     headers = {}
     if isinstance(error, CommandRefused):
         more["subject"] = error.subject
-    if isinstance(error, InvalidInput) and error.field:
+    if isinstance(error, InvalidInput | RefusedBySubscription) and error.field:
         more["errors"] = [{"field": error.field, "message": error.message}]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

@@ -66,7 +66,7 @@ def _open_account(
     if newcomer.token and new.payment_method_id and card:
         _attach(engine, session, newcomer.token, new.payment_method_id, new.customer_id, card)
     state = subscriptions.prepare(engine, session, new)
-    subscriptions.refuse_second(session, state)
+    subscriptions.refuse_second(session, state.customer_id, state.terms)
 
 
 def _attach(engine: Engine, session: Session, token: str, method_id: str, customer_id: str, card: CardDetails) -> None:

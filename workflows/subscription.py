@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.contracts.views import SubscriptionView, view_of
     from perennial.contracts.workflows import SUBSCRIPTION, Answer, Progress, SubscriptionInput
     from perennial.domain import subscription as core
-    from perennial.domain.errors import PerennialError
+    from perennial.domain.errors import InvalidInput, PerennialError
     from perennial.domain.subscription.commands import Command
     from perennial.domain.subscription.effects import Decision, Note
     from workflows.commands import CommandHandlers
@@ -113,7 +113,8 @@ class SubscriptionWorkflow(CommandHandlers):
         try:
             decision = core.decide(self._state, command, at)
         except PerennialError as refusal:
-            self._answer(Answer(command.request_id, code=refusal.code, message=str(refusal)))
+            answer = Answer(command.request_id, code=refusal.code, message=str(refusal), field=_field_of(refusal))
+            self._answer(answer)
             data = {"command": type(command).__name__, "code": refusal.code}
             note = Note(at, "refused", command.actor, data)
             await self._carry_out(Decision(replace(self._state, step=self._state.step + 1), notes=(note,)))
@@ -170,7 +171,7 @@ class SubscriptionWorkflow(CommandHandlers):
         await workflow.wait_condition(lambda: command.request_id in self._answers)
         answer = self._answers[command.request_id]
         if answer.view is None:
-            raise ApplicationError(answer.message, type=answer.code, non_retryable=True)
+            raise ApplicationError(answer.message, answer.field, type=answer.code, non_retryable=True)
         return answer.view
 
     def _check(self, command: Command) -> None:
@@ -184,7 +185,7 @@ class SubscriptionWorkflow(CommandHandlers):
         try:
             core.decide(self._state, command, at)
         except PerennialError as refusal:
-            raise ApplicationError(str(refusal), type=refusal.code, non_retryable=True) from refusal
+            raise ApplicationError(str(refusal), _field_of(refusal), type=refusal.code, non_retryable=True) from refusal
 
     def _accept(self, command: Command) -> None:
         """A repeated request gets the first answer; one whose answer is gone gets the view of today (`_obey_now`)."""
@@ -245,3 +246,8 @@ class SubscriptionWorkflow(CommandHandlers):
         wake = core.wake_at(self._state, due) if due else None
         busy = self._busy or bool(self._inbox)
         return Progress(busy, wake, self._state.status.is_ended, self._state.clock_offset)
+
+
+def _field_of(refusal: PerennialError) -> str | None:
+    """Which value was wrong, if it was one."""
+    return refusal.field if isinstance(refusal, InvalidInput) else None

@@ -13,12 +13,13 @@ GIFT = "Gift"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The first answer to a request, kept for its repetitions: a view, or the code and words of a refusal."""
+    """The first answer to a request, kept for its repetitions: a view, or code, words and field of a refusal."""
 
     request_id: str
     view: SubscriptionView | None = None
     code: str | None = None
     message: str = ""
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

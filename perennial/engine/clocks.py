@@ -73,7 +73,7 @@ async def advance(
     if (to is None) == (by is None):
         message = "give either an instant or a duration"
         raise InvalidInput(message, field="to")
-    with engine.db.connect() as guard:
+    with await engine.connection() as guard:
         # Held by the connection: a process that dies in the middle lets go of it.
         held = await asyncio.to_thread(
             guard.scalar, select(func.pg_try_advisory_lock(func.hashtextextended(clock_id, 0)))
@@ -143,7 +143,8 @@ async def _move(engine: Engine, workflow_id: str, target: datetime, width: async
                 continue
             is_last = progress.wake_at is None or progress.wake_at > target
             goal = target if progress.wake_at is None or is_last else progress.wake_at
-            left = goal - progress.clock_offset - await skipping.current_time(engine.temporal, workflow_id)
+            now = await temporal_call(skipping.current_time(engine.temporal, workflow_id))
+            left = goal - progress.clock_offset - now
             if left > timedelta():
                 if not await _skip(engine, workflow_id, left):
                     return
@@ -170,7 +171,7 @@ async def _progress(engine: Engine, workflow_id: str) -> Progress | None:
 async def _skip(engine: Engine, workflow_id: str, by: timedelta) -> bool:
     """A terminated workflow still answers questions, but cannot be moved: it is repaired (True: ask it again)."""
     try:
-        await skipping.fast_forward(engine.temporal, workflow_id, by)
+        await temporal_call(skipping.fast_forward(engine.temporal, workflow_id, by))
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

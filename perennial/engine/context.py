@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 # How long one call to Temporal may take before the caller is told to come again.
 RPC_TIMEOUT = timedelta(seconds=5)
+# How the Temporal SDK says that a lazy client's first connection has failed: no class of its own, only these words.
+_CANNOT_CONNECT = "Failed client connect"
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
@@ -58,6 +60,14 @@ class Engine:
             message = "PostgreSQL is away"
             raise EngineUnavailable(message) from error
 
+    async def connection(self) -> sqlalchemy.Connection:
+        """A connection of its own, to be closed by the caller. Raises EngineUnavailable."""
+        try:
+            return await asyncio.to_thread(self.db.connect)
+        except (OperationalError, PoolTimeout) as error:
+            message = "PostgreSQL is away"
+            raise EngineUnavailable(message) from error
+
     def close(self) -> None:
         self.db.dispose()
 
@@ -83,6 +93,11 @@ async def temporal_call(call: Awaitable[T]) -> T:
             message = "Temporal is away"
             raise EngineUnavailable(message) from error
         raise
+    except RuntimeError as error:
+        if not str(error).startswith(_CANNOT_CONNECT):
+            raise
+        message = "Temporal is away"
+        raise EngineUnavailable(message) from error
 
 
 def from_thread(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:

@@ -193,11 +193,13 @@ async def claim(
     name = request_id or new_id("req")
 
     def hand_over(session: Session) -> tuple[str, str]:
-        # Two at once come one after the other. The row itself stays free: the workflow writes it meanwhile.
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"claim:{code}", 0))))
         row = session.scalar(select(Gift).where(Gift.claim_code == code))
         if row is None:
             raise NotFound("gift with the code", code)
+        # Two at once would meet at the subscription's id. The row itself stays free: the workflow writes it meanwhile.
+        if not session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(f"claim:{row.id}", 0)))):
+            raise GiftNotClaimable(row.id, "the gift is being claimed at this moment")
+        session.refresh(row)
         customer = customers.require(session, customer_id, lock=True)
         at = edge_time(engine, session, row.test_clock_id)
         state = gifts.load_state(row.state)

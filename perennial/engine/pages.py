@@ -60,7 +60,9 @@ def load(
         if value is not None:
             statement = statement.where(getattr(model, column) == value)
     if after:
-        statement = statement.where(tuple_(moment, key) < tuple_(*_decode(after)))
+        statement = statement.where(
+            tuple_(moment, key) < tuple_(*_decode(after, int if model is models.MailboxMessage else str))
+        )
     rows = list(session.scalars(statement))
     more = len(rows) > limit
     rows = rows[:limit]
@@ -78,10 +80,12 @@ def _encode(moment: datetime, key: str | int) -> str:
     return base64.urlsafe_b64encode(json.dumps([moment.isoformat(), key]).encode()).decode()
 
 
-def _decode(cursor: str) -> tuple[datetime, str | int]:
+def _decode(cursor: str, kind: type[str] | type[int]) -> tuple[datetime, str | int]:
     try:
         moment, key = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return datetime.fromisoformat(moment), key
+        if type(key) is kind:
+            return datetime.fromisoformat(moment), key
     except (ValueError, TypeError, binascii.Error):
-        message = "is no cursor of ours"
-        raise InvalidInput(message, field="after") from None
+        pass
+    message = "is no cursor of ours"
+    raise InvalidInput(message, field="after")

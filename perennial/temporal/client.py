@@ -14,7 +14,11 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     """A client of the configured namespace.
 
     With `lazy` it connects at the first call, so that a process can start while Temporal is away; that first call then
-    raises temporalio's RPCError. Otherwise raises TemporalUnavailable at once. SettingsError: no address is known.
+    raises RuntimeError, which `perennial.engine.context.temporal_call` translates.
+
+    Raises:
+        TemporalUnavailable: it does not answer (not when `lazy`).
+        SettingsError: no address is known.
     """
     address = settings.require_temporal_address()
     try:

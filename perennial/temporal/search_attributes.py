@@ -1,6 +1,7 @@
 """The typed search attributes by which operators find runs. No personal data: they are stored in the clear."""
 
 from datetime import datetime
+from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
@@ -17,7 +18,7 @@ DUNNING_ATTEMPT = SearchAttributeKey.for_int("DunningAttempt")
 def attributes_of(state: State) -> TypedSearchAttributes:
     """What a run is started with."""
     view = view_of(state)
-    pairs = [
+    pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(SUBSCRIPTION_STATUS, view.status),
         SearchAttributePair(PLAN_CODE, view.plan),
         SearchAttributePair(CUSTOMER_ID, view.customer_id),
