@@ -22,7 +22,7 @@ _KNOWN = (Column("Check", of("name")), Column("What holds", of("holds")))
 
 @app.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these checks.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these checks.")] = None,
     list_them: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -144,3 +144,42 @@ def test_a_gift_from_hand_to_hand(cli: Cli, newcomer: Callable[..., str]) -> Non
     assert cli("gifts", "cancel", bought["id"]).err.startswith("gift_not_cancelable: ")
     assert bought["id"] in cli("gifts", "list", "--giver", giver).out
     assert bought["claim_code"] in cli("gifts", "show", bought["id"]).out
+
+
+def test_a_coupon_counts_from_the_next_period_on(cli: Cli, subscribed: Subscribed, clock: str) -> None:
+    if cli("coupons", "show", "CLI-HALF").code:
+        assert cli("coupons", "create", "CLI-HALF", "--percent-off", "50", "--periods", "1").out == (
+            "CLI-HALF: 50 % off, 1 periods\n"
+        )
+        assert cli("coupons", "create", "CLI-FIVE", "--amount-off", "500", "--currency", "eur").out == (
+            "CLI-FIVE: EUR 5.00 off, for ever\n"
+        )
+    assert cli("coupons", "create", "CLI-HALF", "--percent-off", "10").err.startswith("conflict: ")
+    assert "CLI-HALF" in cli("coupons", "list").out
+    made = subscribed("basic-monthly", "--clock", clock)
+    wrong = cli("subscriptions", "apply-coupon", made["id"], "CLI-FIVE")
+    assert (wrong.code, wrong.err) == (2, "invalid_input: coupon 'CLI-FIVE' is in EUR (coupon)\n")
+    assert cli("subscriptions", "apply-coupon", made["id"], "NONE").err == "not_found: no coupon 'NONE'\n"
+
+    assert command(cli, "apply-coupon", made, "CLI-HALF")["coupon"] == "CLI-HALF"
+
+    cli("clocks", "advance", clock, "--by", "2mo")
+    invoices = cli("invoices", "list", "--subscription", made["id"], "--json").json["data"]
+    assert [invoice["total"] for invoice in invoices] == [900, 450, 900]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("X",), "a coupon takes a percentage or an amount off"),
+        (("X", "--percent-off", "half"), "'half' is no percentage"),
+        (("X", "--percent-off", "101"), "must be above 0 and at most 100"),
+        (("X", "--amount-off", "5", "--currency", "EURO"), "unknown_currency"),
+        (("X", "--percent-off", "5", "--currency", "EUR"), "--currency goes with --amount-off"),
+        (("X Y", "--percent-off", "5"), "code: letters"),
+    ],
+)
+def test_a_coupon_that_makes_no_sense_is_refused(cli: Cli, arguments: tuple[str, ...], words: str) -> None:
+    said = cli("coupons", "create", *arguments)
+    assert said.code == 2
+    assert words in said.err

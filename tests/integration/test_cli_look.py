@@ -65,6 +65,7 @@ def test_plans_from_options_and_from_a_file(cli: Cli, tmp_path: Path) -> None:
     assert cli("plans", "archive", "cli-pro").out == "cli-pro takes no new subscribers.\n"
     assert "cli-pro" not in cli("plans", "list").out
     assert "cli-pro" in cli("plans", "list", "--archived").out
+    cli("plans", "seed")
     assert cli("plans", "seed").out == "The demo catalogue is complete.\n"
 
 
