@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities.credits import give_back
+from activities.credits import promise, send
 from activities.errors import translated
 from perennial.contracts import activities as tasks
 from perennial.db.engine import Sessions, unit_of_work
@@ -115,7 +115,8 @@ class BillingActivities:
         with translated():
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
-            give_back(self._sessions, self._gateway, task.subject, task.effect, task.as_of)
+                promised = promise(session, task.subject, task.effect, task.as_of)
+            send(self._sessions, self._gateway, promised, task.as_of)
 
     # --- steps ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from perennial.contracts.activities import Subject
 from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.repositories import credit_notes
@@ -10,12 +12,15 @@ from perennial.domain.subscription.effects import Credit
 from perennial.ports import PaymentGateway, RefundRequest, RefundStatus
 
 
-def give_back(sessions: Sessions, gateway: PaymentGateway, subject: Subject, effect: Credit, as_of: datetime) -> None:
-    """Safe to repeat: the note has a business key, and a refund whose answer was lost is found again."""
-    with unit_of_work(sessions) as session:
-        credit_notes.issue(session, subject, effect, as_of)
-        pending = credit_notes.pending(session, effect.key)
-    for refund in pending:
+def promise(session: Session, subject: Subject, effect: Credit, as_of: datetime) -> list[PendingRefund]:
+    """The credit note, once under its business key; answers the refunds of it that have still to be sent."""
+    credit_notes.issue(session, subject, effect, as_of)
+    return credit_notes.pending(session, effect.key)
+
+
+def send(sessions: Sessions, gateway: PaymentGateway, promised: list[PendingRefund], as_of: datetime) -> None:
+    """Safe to repeat: a refund whose answer was lost is found again."""
+    for refund in promised:
         answer = gateway.find_refund(refund.key) or gateway.refund(_request(refund))
         with unit_of_work(sessions) as session:
             succeeded = answer.status is RefundStatus.SUCCEEDED

@@ -190,7 +190,8 @@ class Stage:
         """Sums of the subscription's own postings by account; each transaction has been found balanced."""
         found = await self.rows(
             """
-            SELECT t.key, e.account, e.amount FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+            SELECT t.key, e.account, e.amount FROM ledger_entries e
+            JOIN ledger_transactions t ON t.id = e.transaction_id
             WHERE t.key LIKE :pattern
             """,
             pattern=f"%:{subscription}:%",
