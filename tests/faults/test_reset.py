@@ -10,10 +10,19 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
+import workflows.subscription
+from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.subscription import State
+from perennial.engine import plans
 from perennial.engine.context import Engine
 from tests.support.stage import Stage, at, eventually, nothing_due_until
 
+WEEKLY = plans.NewPlanVersion(
+    code="team-weekly-of-reset",
+    name="Team, weekly",
+    interval=Interval(IntervalUnit.WEEK),
+    prices={"USD": {"type": "per_unit", "unit_price": "3.35"}},
+)
 COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
 
@@ -107,20 +116,55 @@ async def a_year(stage: Stage) -> tuple[str, str, datetime]:
     return sub, clock, await stage.advance(clock, "2027-01-31 10:00")
 
 
+async def a_rough_quarter(stage: Stage) -> tuple[str, str, datetime]:
+    """Weeks in arrears until another card comes, a downgrade with credit, a refund at the end."""
+    clock = await stage.clock("2026-03-01 09:00")
+    sub = await stage.subscribe(clock, "team-weekly-of-reset", card="pm_card_declines_charges_2_to_4", quantity=4)
+    await stage.advance(clock, "2026-03-25 09:00")
+    card = await stage.card(stage.owners[sub], "pm_card_mastercard")
+    await stage.send(sub, "set_payment_method", payment_method_id=card)
+    await stage.advance(clock, "2026-03-31 15:00")
+    await stage.send(sub, "change_quantity", quantity=1)
+    await stage.advance(clock, "2026-04-20 09:00")
+    await stage.signal(sub, "retry_payment", at("2026-04-20 09:00"))
+    await stage.send(sub, "skip_next")
+    await stage.advance(clock, "2026-06-10 09:00")
+    await stage.send(sub, "cancel", when="now", refund="prorated")
+    return sub, clock, at("2026-06-10 09:00")
+
+
+async def told_again(stage: Stage, sub: str, clock: str, now: datetime, every: int = 1) -> int:
+    """Resets to each `every`-th event of the life; answers to how many."""
+    before, state = await facts(stage, sub), await caught_up(stage, sub, clock, now)
+    await stage.once_each(sub)
+    points = (await resettable(stage, sub))[::every]
+    for run, event in points:
+        await reset(stage.engine, sub, run, event)
+        again = await caught_up(stage, sub, clock, now)
+        assert comparable(again) == comparable(state), f"after a reset to event {event} of {run}"
+        assert await facts(stage, sub) == before, f"after a reset to event {event} of {run}"
+    return len(points)
+
+
 @pytest.mark.timeout(170)
 async def test_a_reset_to_any_event_of_a_year_leaves_one_charge_a_period(engine: Engine) -> None:
     stage = Stage(engine)
     sub, clock, now = await a_year(stage)
-    before, state = await facts(stage, sub), await caught_up(stage, sub, clock, now)
-    await stage.once_each(sub)
-    assert [bill.status for bill in before["invoices"]] == ["paid"] * len(before["invoices"])
-    assert {"payment_failed", "recovered", "paused", "resumed", "plan_changed", "cancellation_undone"} <= {
-        row.kind for row in before["timeline"]
-    }
-    points = await resettable(stage, sub)
-    assert len(points) > 30
-    for run, event in points:
-        await reset(engine, sub, run, event)
-        again = await caught_up(stage, sub, clock, now)
-        assert comparable(again) == comparable(state), f"after a reset to event {event}"
-        assert await facts(stage, sub) == before, f"after a reset to event {event}"
+    assert {bill.status for bill in await stage.bills(sub)} == {"paid"}
+    assert {"payment_failed", "recovered", "paused", "resumed", "plan_changed", "cancellation_undone"} <= set(
+        await stage.timeline(sub)
+    )
+    assert await told_again(stage, sub, clock, now) > 30
+
+
+@pytest.mark.timeout(120)
+async def test_a_reset_across_continued_runs_and_an_end_tells_the_same(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of forty events, so that the life is a chain of them; each third event of the chain."""
+    monkeypatch.setattr(workflows.subscription, "EVENTS_PER_RUN", 40)
+    stage = Stage(engine)
+    await plans.create_version(engine, WEEKLY)
+    sub, clock, now = await a_rough_quarter(stage)
+    assert len({run for run, _ in await resettable(stage, sub)}) > 3
+    assert await told_again(stage, sub, clock, now, every=3) > 10
