@@ -1,0 +1,79 @@
+"""`perennial demo`: a finite showcase on the real engine. Exit code 0 only when every check holds."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from perennial.cli.session import FOUND_WRONG, unusable
+from perennial.config import Settings
+from perennial.demo import director, summary
+from perennial.demo.population import Group, populate
+from perennial.demo.stage import engine_of, stage
+from perennial.demo.verdict import Verdict, judge
+
+MOST_CUSTOMERS = 2_000
+MOST_MONTHS = 120
+# In a pipe nothing is folded that a person would want to search for.
+_PIPE_WIDTH = 160
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(help="How many customers.")] = 20,
+    months: Annotated[int, typer.Option(help="How many months pass.")] = 12,
+    seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to it.")] = None,
+) -> None:
+    """Customers live their lives on test clocks: real Temporal, real PostgreSQL, a simulated gateway.
+
+    Everything happens in a throw-away folder. The checks at the end judge the engine from outside.
+    """
+    _check(customers, months, json_file)
+    started = time.monotonic()
+    out = Console() if Console().is_terminal else Console(width=_PIPE_WIDTH)
+    groups = populate(customers, months, seed)
+    with stage() as settings:
+        verdict = asyncio.run(_play(out, settings, groups, months))
+    seconds = time.monotonic() - started
+    out.print(f"{'Every check holds.' if verdict.ok else 'NOT every check holds.'} It took {seconds:.0f} s.")
+    if json_file:
+        json_file.write_text(json.dumps(verdict.as_dict(seconds), indent=2) + "\n")
+    if not verdict.ok:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _check(customers: int, months: int, json_file: Path | None) -> None:
+    if not 1 <= customers <= MOST_CUSTOMERS:
+        unusable(f"--customers: {customers} is not between 1 and {MOST_CUSTOMERS}")
+    if not 1 <= months <= MOST_MONTHS:
+        unusable(f"--months: {months} is not between 1 and {MOST_MONTHS}")
+    if json_file is None:
+        return
+    try:
+        json_file.touch()
+    except OSError as error:
+        unusable(f"--json: {json_file} cannot be written ({error.strerror})")
+
+
+async def _play(out: Console, settings: Settings, groups: Sequence[Group], months: int) -> Verdict:
+    async with engine_of(settings) as engine:
+        bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"), TimeElapsedColumn()
+        )
+        with bar:
+            task = bar.add_task(
+                f"{months} months on {len(groups)} test clock{'s'[: len(groups) > 1]}", total=director.steps(groups)
+            )
+            diary = await director.play(engine, groups, lambda: bar.advance(task))
+        verdict = await judge(engine, groups, months, diary)
+        await summary.show(out, engine, groups, diary, verdict)
+    return verdict

@@ -1,0 +1,65 @@
+"""Where the demo plays: a throw-away stack with a worker process, and a relay in a thread of ours."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+from sqlalchemy import func, select
+
+from perennial.cli.migrations import upgrade
+from perennial.config import Settings
+from perennial.db.models import OutboxMessage
+from perennial.engine.context import Engine, open_engine
+from perennial.gateways.registry import prepare_gateway
+from perennial.notifications.mailbox import LocalMailbox
+from perennial.notifications.relay import Relay
+from perennial.relay import pump
+from perennial.stack import ChildProcess, Stack
+
+_STOP_SECONDS = 15
+
+
+@contextmanager
+def stage() -> Iterator[Settings]:
+    """PostgreSQL, Temporal and a worker; the settings lead to them. All of it is gone afterwards."""
+    with Stack.throw_away() as stack:
+        upgrade(stack.database_url)
+        environment = dict(os.environ) | stack.environment() | {"PERENNIAL_LOG_LEVEL": "warning"}
+        # -P: a folder of the current directory must not take the place of one of our packages
+        command = [sys.executable, "-P", "-m", "perennial", "worker"]
+        worker = ChildProcess("worker", command, env=environment, log_path=stack.folder.log_path("worker"))
+        worker.start()
+        try:
+            yield stack.settings()
+        finally:
+            worker.stop(_STOP_SECONDS)
+
+
+@asynccontextmanager
+async def engine_of(settings: Settings) -> AsyncIterator[Engine]:
+    """The engine, with messages being delivered to the local mailbox meanwhile."""
+    engine = await open_engine(settings, lazy=False)
+    prepare_gateway(engine.gateway)
+    stop = Event()
+    relay = Relay(engine.sessions, (LocalMailbox(engine.sessions, _now),), _now)
+    thread = Thread(target=pump, args=((relay.run_once,), stop), name="relay", daemon=True)
+    thread.start()
+    try:
+        yield engine
+    finally:
+        stop.set()
+        thread.join(_STOP_SECONDS)
+        engine.close()
+
+
+async def undelivered(engine: Engine) -> int:
+    """Messages that wait in the outbox."""
+    waiting = select(func.count()).where(OutboxMessage.delivered_at.is_(None))
+    return await engine.read(lambda session: session.scalar(waiting) or 0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
