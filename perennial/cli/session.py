@@ -12,15 +12,13 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from temporalio.service import RPCError
 
 from perennial.config import PREFIX, Settings, SettingsError, load_settings
-from perennial.domain.errors import EngineUnavailable, InvalidInput, NotFound, PerennialError
+from perennial.domain.errors import InvalidInput, NotFound, PerennialError
 from perennial.engine.context import Engine, open_engine
 
 T = TypeVar("T")
 
 FOUND_WRONG = 1
 UNUSABLE = 2
-# What the lazy Temporal client says when its first connection fails; there is no class of its own for it.
-_NO_CONNECTION = "Failed client connect"
 _NO_TABLE = "42P01"
 _NO_COLUMN = "42703"
 
@@ -54,10 +52,6 @@ async def _with_engine(settings: Settings, work: Callable[[Engine], Awaitable[T]
     engine = await open_engine(settings)
     try:
         return await work(engine)
-    except RuntimeError as error:
-        if not str(error).startswith(_NO_CONNECTION):
-            raise
-        raise EngineUnavailable(f"Temporal does not answer at {settings.temporal_address}") from error
     finally:
         engine.close()
 

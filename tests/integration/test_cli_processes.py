@@ -71,7 +71,7 @@ def test_temporal_away_is_one_line(perennial: Cli) -> None:
     ):
         said = perennial(*arguments, env=AWAY)
         assert said.code == 1
-        assert said.err == "engine_unavailable: Temporal does not answer at 127.0.0.1:1\n"
+        assert said.err == "engine_unavailable: Temporal is away\n"
     assert perennial("subscriptions", "list", "--customer", customer_id, "--json").json["data"] == []
 
 
