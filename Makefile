@@ -2,6 +2,7 @@
 # make test    the whole test suite on the same embedded parts
 # make demo    a finite showcase; exits 0 only if every check holds
 # make check   lint, types, import direction, migrations in step with the models
+# make histories   record the lives of tests/replay that have no history yet (ARGS=--again: all of them)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
-.PHONY: install run demo test check lock clean dev-install
+.PHONY: install run demo test check histories lock clean dev-install
 
 run: install
 	@exec $(BIN)/perennial dev $(ARGS)
@@ -30,6 +31,9 @@ check: dev-install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/perennial migrate --check
+
+histories: dev-install
+	$(BIN)/python -m tests.replay.record $(ARGS)
 
 dev-install: $(VENV)/.installed-dev
 
