@@ -195,8 +195,8 @@ class BillingActivities:
                 return _closed_fact(invoices.get(session, invoice.key), attempt.n)
         declined = attempt.status == payments.DECLINED
         status = PaymentStatus.DECLINED if declined else PaymentStatus.ACTION_REQUIRED
-        at = attempt.finished_at or invoice.issued_at
-        return PaymentFact(invoice.key, status, attempt.n, at, attempt.decline_code)
+        # Its first answer came when it was made; a withdrawal or the bank's last word came later.
+        return PaymentFact(invoice.key, status, attempt.n, attempt.started_at, attempt.decline_code)
 
 
 _STATUS = {
@@ -216,4 +216,4 @@ def _closed_fact(invoice: IssuedInvoice, attempt: int) -> PaymentFact:
 
 
 def _open_fact(invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
-    return PaymentFact(invoice.key, PaymentStatus.ACTION_REQUIRED, attempt.n, attempt.finished_at or invoice.issued_at)
+    return PaymentFact(invoice.key, PaymentStatus.ACTION_REQUIRED, attempt.n, attempt.started_at)

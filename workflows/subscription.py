@@ -41,6 +41,7 @@ class SubscriptionWorkflow(CommandHandlers):
         self._state = start.state
         self._answers = {answer.request_id: answer for answer in start.answers}
         self._inbox: list[Command] = []
+        self._awaited: set[str] = set()
         self._busy = True
         self._recorded: SubscriptionView | None = view_of(start.state) if start.state.is_begun else None
         self._signboard = Signboard(start.state)
@@ -167,8 +168,10 @@ class SubscriptionWorkflow(CommandHandlers):
     # --- commands ------------------------------------------------------------------------------------------------
 
     async def _obey(self, command: Command) -> SubscriptionView:
+        self._awaited.add(command.request_id)
         self._accept(command)
         await workflow.wait_condition(lambda: command.request_id in self._answers)
+        self._awaited.discard(command.request_id)
         answer = self._answers[command.request_id]
         if answer.view is None:
             raise ApplicationError(answer.message, answer.field, type=answer.code, non_retryable=True)
@@ -201,9 +204,11 @@ class SubscriptionWorkflow(CommandHandlers):
         return command.request_id in self._answers or command.request_id in self._state.applied
 
     def _answer(self, answer: Answer) -> None:
+        """Old answers are forgotten, but not before their callers have had them: the loop may run far ahead."""
         self._answers[answer.request_id] = answer
-        while len(self._answers) > REMEMBERED_ANSWERS:
-            del self._answers[next(iter(self._answers))]
+        surplus = len(self._answers) - REMEMBERED_ANSWERS
+        for name in [name for name in self._answers if name not in self._awaited][: max(surplus, 0)]:
+            del self._answers[name]
 
     # --- rest, continuation, end ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.db.models import Coupon, Plan, PlanVersion
@@ -123,9 +124,7 @@ async def create_coupon(
     _check_coupon(percent_off, amount_off, currency, duration_periods)
 
     def insert(session: Session) -> Coupon:
-        if session.get(Coupon, code):
-            raise Conflict(code, f"coupon {code!r} exists")
-        coupon = Coupon(
+        coupon = upsert(Coupon).values(
             code=code,
             percent_off=percent_off,
             amount_off=amount_off,
@@ -133,8 +132,10 @@ async def create_coupon(
             duration_periods=duration_periods,
             created_at=engine.clock(),
         )
-        session.add(coupon)
-        return coupon
+        made = session.scalar(coupon.on_conflict_do_nothing().returning(Coupon))
+        if made is None:
+            raise Conflict(code, f"coupon {code!r} exists")
+        return made
 
     return await engine.write(insert)
 

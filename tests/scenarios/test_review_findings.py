@@ -11,14 +11,16 @@ from perennial.db.engine import unit_of_work
 from perennial.db.models import Gift
 from perennial.db.repositories import gifts as gift_rows
 from perennial.db.repositories import records
-from perennial.domain.errors import AlreadySubscribed, CommandRefused, SubscriptionEnded
+from perennial.domain.errors import AlreadySubscribed, CommandRefused, Conflict, SubscriptionEnded
 from perennial.domain.gift import GiftStatus
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import When
-from perennial.engine import gifts, runs, subscriptions
+from perennial.domain.subscription.state import Discount
+from perennial.engine import gifts, plans, runs, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.gifts import NewGift
 from perennial.engine.subscriptions import NewSubscription
+from tests.faults.test_reset import caught_up, comparable, reset, resettable
 from tests.support.stage import Stage, eventually
 
 
@@ -131,3 +133,48 @@ async def test_a_gift_whose_run_was_lost_before_the_charge_is_charged_by_the_nex
         return bool(await stage.rows("SELECT 1 FROM invoices WHERE gift_id = 'gift_lost_again'"))
 
     await eventually(charged)
+
+
+async def test_a_crowd_of_news_does_not_push_out_an_answer_that_is_waited_for(engine: Engine) -> None:
+    """Sixty webhooks were answered in one go, and with them the last fifty answers were full: the caller hung."""
+    stage = Stage(engine)
+    sub = await stage.subscribe(None, card="pm_card_slow_2000", plan="team-monthly")
+    slow = asyncio.create_task(stage.send(sub, "change_quantity", quantity=3))
+
+    async def busy() -> bool:
+        return (await stage.progress(sub)).busy
+
+    await eventually(busy)
+    asked = asyncio.create_task(stage.send(sub, "apply_coupon", discount=Discount("five", amount=5)))
+    await asyncio.sleep(0.3)
+    for n in range(60):
+        news = c.PaymentEvent(request_id=f"news_{n}", invoice=f"invoice:{sub}:9:period", attempt=1)
+        await stage.handle(sub).signal("payment_event", news)
+    assert (await asyncio.wait_for(slow, 15)).quantity == 3
+    assert (await asyncio.wait_for(asked, 15)).coupon == "five"
+
+
+async def test_dunning_counts_from_the_same_day_when_a_withdrawn_attempt_is_told_again(engine: Engine) -> None:
+    """The attempt that waited for the customer was withdrawn two days later: a reset counted from that day."""
+    stage = Stage(engine)
+    clock = await stage.clock("2026-01-31 10:00")
+    sub = await stage.subscribe(clock)
+    for token, day in (
+        ("pm_card_authenticationRequired", "2026-03-02 10:00"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "2026-03-04 10:00"),
+    ):
+        card = await stage.card(stage.owners[sub], token)
+        await stage.send(sub, "set_payment_method", payment_method_id=card)
+        now = await stage.advance(clock, day)
+    before = comparable(await caught_up(stage, sub, clock, now))
+    assert before.collection
+    assert f"{before.collection.first_failed_at:%Y-%m-%d}" == "2026-02-28"
+    run, event = (await resettable(stage, sub))[0]
+    await reset(engine, sub, run, event)
+    assert comparable(await caught_up(stage, sub, clock, now)) == before
+
+
+async def test_a_coupon_that_two_create_at_once_is_one(engine: Engine) -> None:
+    made = [plans.create_coupon(engine, code="TWICE", amount_off=5, currency="USD") for _ in range(4)]
+    answers = await asyncio.gather(*made, return_exceptions=True)
+    assert sorted(isinstance(answer, Conflict) for answer in answers) == [False, True, True, True]

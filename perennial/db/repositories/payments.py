@@ -30,7 +30,7 @@ class Attempt:
     n: int
     status: str
     decline_code: str | None
-    finished_at: datetime | None
+    started_at: datetime
     gateway: str
     gateway_ref: str | None
     token: str | None
@@ -80,7 +80,7 @@ def begin(
         n=n,
         status=PENDING if usable else DECLINED,
         decline_code=None if usable else NO_PAYMENT_METHOD,
-        finished_at=None if usable else as_of,
+        started_at=as_of,
         gateway=gateway,
         gateway_ref=None,
         token=token,
@@ -102,7 +102,7 @@ def begin(
             "status": new.status,
             "decline_code": new.decline_code,
             "started_at": as_of,
-            "finished_at": new.finished_at,
+            "finished_at": None if usable else as_of,
         },
     )
     if made is None:

@@ -118,6 +118,8 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     needs_customer = fact.status is PaymentStatus.ACTION_REQUIRED
     kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code)
     code = fact.code or (AUTHENTICATION_REQUIRED if needs_customer else None)
+    if not case.in_flight and code == case.code:
+        return Decision(state)  # the gateway says again what is known
     if case.waits_for is WaitsFor.CUSTOMER and kind is DeclineClass.SOFT:
         case = _skip_past_retries(state, case, at)
     case = replace(

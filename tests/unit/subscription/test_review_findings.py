@@ -109,3 +109,16 @@ def test_a_gift_that_is_canceled_while_it_is_paid_is_refunded() -> None:
     ]
     closed = gift.settle(canceled, PaymentFact(pending.invoice, PaymentStatus.CLOSED, 0, START))
     assert not closed.effects
+
+
+def test_news_that_is_known_is_no_second_failure() -> None:
+    """Each delivery of a webhook about a decline told the customer's story of another failed payment."""
+    life = Life()
+    life.gateway = lambda _invoice, _attempt: "insufficient_funds"
+    life.advance(days=30)
+    case = life.state.collection
+    assert case
+    for _ in range(2):
+        life.send(c.PaymentEvent(invoice=case.invoice, attempt=case.attempt))
+    assert life.state.collection == case
+    assert life.kinds.count("payment_failed") == case.attempt
