@@ -65,7 +65,7 @@ async def preview_change(
         now = edge_time(engine, session, row.test_clock_id)
         command = make(session, row, now)
         recorded = states.current(session, row)
-        at = max(min(command.at or now, now), recorded.as_of)
+        at = max(min(command.at or now, now).replace(microsecond=0), recorded.as_of)
         state = catch_up(recorded, at)
         return _preview(session, at, follow(core.decide(state, replace(command, at=at), at)))
 

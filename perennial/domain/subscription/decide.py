@@ -42,11 +42,14 @@ def begin(state: State) -> Decision:
 def decide(state: State, command: commands.Command, at: datetime) -> Decision:
     """Obey a command that is effective at `at` (UTC). What is due before `at` has been acted upon.
 
+    Whole seconds, as periods have: a fraction in a boundary would help nobody.
+
     Raises:
         CommandRefused: one of its kinds, when the state does not allow the command. Nothing has happened then.
     """
     if state.status.is_ended and not isinstance(command, commands.Reactivate | commands.PaymentEvent):
         raise SubscriptionEnded(state.id, state.status.value)
+    at = max(at.replace(microsecond=0), state.as_of)
     decision = _stamped(_COMMANDS[type(command)](state, command, at), at)
     applied = (*decision.state.applied, command.request_id)[-REMEMBERED_REQUESTS:]
     return replace(decision, state=replace(decision.state, applied=applied))

@@ -144,7 +144,7 @@ def reactivate(state: State, command: c.Reactivate, at: datetime) -> Decision:
     if not state.status.is_ended:
         raise NotReactivatable(state.id, state.status.value)
     method = command.payment_method_id or state.payment_method_id
-    if method is None and state.terms.amount(state.quantity):
+    if method is None and not state.prepaid_periods and state.terms.amount(state.quantity):
         raise PaymentMethodRequired(state.terms.code)
     gap = Span(state.span.end or at, at, SpanKind.ENDED, state.period_no)
     state = replace(

@@ -13,7 +13,7 @@ from perennial.domain.subscription.state import Collection, Span, SpanKind, Stat
 
 def begin(state: State) -> Decision:
     """The first step of a subscription's life."""
-    note = Note(state.created_at, "created", data={"plan": state.terms.code, "quantity": str(state.quantity)})
+    note = Note(state.created_at, "created", data=_plan_data(state))
     if state.status is Status.TRIALING:
         message = Message(keys.notify("trial_started", state.id), "subscription_started")
         return Decision(state, notes=(note,), messages=(message,), spans=(state.span,))
@@ -121,6 +121,11 @@ def draft_period(state: State) -> InvoiceDraft:
         period=state.period,
         lines=(line,),
     )
+
+
+def _plan_data(state: State) -> dict[str, str]:
+    terms = state.terms
+    return {"plan": terms.code, "version": str(terms.version), "quantity": str(state.quantity)}
 
 
 def _period_data(state: State, kind: SpanKind) -> dict[str, str]:
