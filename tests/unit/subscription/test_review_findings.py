@@ -122,3 +122,9 @@ def test_news_that_is_known_is_no_second_failure() -> None:
         life.send(c.PaymentEvent(invoice=case.invoice, attempt=case.attempt))
     assert life.state.collection == case
     assert life.kinds.count("payment_failed") == case.attempt
+
+
+def test_prepaid_periods_that_are_left_need_no_card_to_come_back() -> None:
+    life = Life(plan(), prepaid_periods=3, gift_id="gift_1", payment_method_id=None)
+    life.send(c.Cancel(when=c.When.NOW)).send(c.Reactivate())
+    assert (life.state.status, life.state.prepaid_periods, life.billed) == (Status.ACTIVE, 1, 0)
