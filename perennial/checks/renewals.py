@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
 from perennial.checks.result import Finding, Outcome, outcome
@@ -29,6 +29,7 @@ _CLOSINGS = text(
     "SELECT subject_id, CAST(data ->> 'at' AS timestamptz) AS at FROM timeline_entries "
     "WHERE kind = 'cancellation_scheduled'"
 )
+_REVIVALS = text("SELECT subject_id, at FROM timeline_entries WHERE kind = 'reactivated'")
 _GIVEN_UP = text(
     """
 SELECT DISTINCT s.id FROM subscriptions s JOIN invoices i ON i.subscription_id = s.id
@@ -67,7 +68,7 @@ def _lives(session: Session, engine: Engine) -> Iterator[Life]:
         (row.plan_code, row.version): Interval(IntervalUnit(row.interval_unit), row.interval_count)
         for row in session.execute(_PLANS)
     }
-    agreed, closings = _agreed(session, plans), _closings(session)
+    agreed, closings, revivals = _agreed(session, plans), _instants(session, _CLOSINGS), _instants(session, _REVIVALS)
     given_up = set(session.scalars(_GIVEN_UP))
     late = engine.clock() - lateness(engine)
     rows = session.execute(_LIVES, execution_options={"yield_per": _BATCH})
@@ -84,6 +85,7 @@ def _lives(session: Session, engine: Engine) -> Iterator[Life]:
             stretches=tuple(_stretch(row) for row in spans),
             intervals=changes,
             closings=frozenset(closings.get(subscription, ())),
+            revivals=frozenset(revivals.get(subscription, ())),
             given_up=subscription in given_up,
         )
 
@@ -102,8 +104,8 @@ def _agreed(session: Session, plans: dict[tuple[str, int], Interval]) -> Agreed:
     return agreed
 
 
-def _closings(session: Session) -> dict[str, list[datetime]]:
-    closings: dict[str, list[datetime]] = defaultdict(list)
-    for row in session.execute(_CLOSINGS):
-        closings[row.subject_id].append(row.at)
-    return closings
+def _instants(session: Session, statement: TextClause) -> dict[str, list[datetime]]:
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for row in session.execute(statement):
+        found[row.subject_id].append(row.at)
+    return found

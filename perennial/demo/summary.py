@@ -1,5 +1,6 @@
 """What people see at the end: what happened, one story, the revenue, the checks."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,8 @@ from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from perennial.db.models import Gift, Invoice, MailboxMessage, Subscription
+from perennial.checks import CheckResult
+from perennial.db.models import Gift, MailboxMessage, Subscription
 from perennial.demo.population import Group
 from perennial.demo.scene import Diary
 from perennial.demo.verdict import Verdict, detail
@@ -21,12 +23,18 @@ from perennial.reports import registry
 from perennial.reports.report import Kind, Report, Row
 
 _LONGEST_STORY = 40
+# When something is wrong, the lives in question are told instead, whatever their length.
+_MOST_SUSPECTS = 3
+_SUBSCRIPTION = re.compile(r"sub_\w+")
 
 
 async def show(console: Console, engine: Engine, groups: Sequence[Group], diary: Diary, verdict: Verdict) -> None:
     statuses, gifts, messages = await engine.read(_happened)
     console.print(_what_happened(verdict, diary, statuses, gifts, messages))
-    await _story(console, engine, groups)
+    suspects = [suspect for check in verdict.checks if (suspect := _suspect(check))]
+    lives = suspects[:_MOST_SUSPECTS] or await engine.read(_most_eventful)
+    for subscription in lives:
+        await _story(console, engine, groups, subscription)
     report = registry.find("revenue")
     rows = await engine.read(lambda session: report.run(session, report.parse({})))
     console.print(_report(report, _by_month(rows)))
@@ -57,19 +65,21 @@ def _what_happened(verdict: Verdict, diary: Diary, statuses: Counter[str], gifts
     return table
 
 
-async def _story(console: Console, engine: Engine, groups: Sequence[Group]) -> None:
-    """The most eventful life that is short enough to read."""
+def _suspect(check: CheckResult) -> str | None:
+    """The first subscription that a finding names."""
+    words = " ".join(f"{finding.subject} {finding.problem}" for finding in check.findings)
+    found = _SUBSCRIPTION.search(words)
+    return found.group() if found else None
 
-    def find(session: Session) -> str | None:
-        entries = select(Invoice.subscription_id).where(Invoice.subscription_id.is_not(None))
-        subscriptions = session.scalars(select(Subscription.id).where(Subscription.id.in_(entries))).all()
-        lengths = {one: len(timeline.load(session, one)) for one in subscriptions}
-        short = {one: length for one, length in lengths.items() if length <= _LONGEST_STORY}
-        return max(short, key=lambda one: (short[one], one), default=None)
 
-    subscription = await engine.read(find)
-    if subscription is None:
-        return
+def _most_eventful(session: Session) -> list[str]:
+    """The one that is still short enough to read, if there is one."""
+    lengths = {one: len(timeline.load(session, one)) for one in session.scalars(select(Subscription.id))}
+    short = {one: length for one, length in lengths.items() if length <= _LONGEST_STORY}
+    return sorted(short, key=lambda one: (short[one], one))[-1:]
+
+
+async def _story(console: Console, engine: Engine, groups: Sequence[Group], subscription: str) -> None:
     people = {f"sub_{person.number:04}": person for group in groups for person in group.people}
     person = people.get(subscription)
     who = f" ({person.name}, who {person.role})" if person else ""

@@ -19,11 +19,12 @@ def walk(
     ended_at: datetime | None = None,
     intervals: tuple[tuple[datetime, Interval], ...] = ((BEGIN, MONTH),),
     closings: frozenset[datetime] = frozenset(),
+    revivals: frozenset[datetime] = frozenset(),
     given_up: bool = False,
 ) -> Verdict:
     stretches = [Stretch(*span) for span in spans]
     return inspect(
-        Life("sub_1", BEGIN, ended_at, "UTC", reached, stretches, intervals, closings=closings, given_up=given_up)
+        Life("sub_1", BEGIN, ended_at, "UTC", reached, stretches, intervals, closings, revivals, given_up=given_up)
     )
 
 
@@ -116,3 +117,10 @@ def test_an_end_is_late_only_without_a_reason() -> None:
     assert walk(*life, ended_at=at(3, 10), closings=frozenset({FEB})) == Verdict()
     assert walk(*life, ended_at=at(3, 10), given_up=True) == Verdict()
     assert walk((BEGIN, FEB, "paid", 0), ended_at=FEB) == Verdict()
+
+
+def test_an_end_and_a_revival_at_one_instant_begin_a_new_count() -> None:
+    revived = at(2, 10)
+    spans = ((BEGIN, revived, "paid", 0), (revived, at(3, 10), "paid", 1), (at(3, 10), at(4, 10), "paid", 2))
+    assert walk(*spans, reached=at(3, 20), revivals=frozenset({revived})) == Verdict(due=1)
+    assert walk(*spans, reached=at(3, 20)).problems
