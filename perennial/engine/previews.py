@@ -67,7 +67,12 @@ async def preview_change(
         recorded = states.current(session, row)
         at = max(min(command.at or now, now).replace(microsecond=0), recorded.as_of)
         state = catch_up(recorded, at)
-        return _preview(session, at, follow(core.decide(state, replace(command, at=at), at)))
+        outcome = follow(core.decide(state, replace(command, at=at), at))
+        for _, further in walk(outcome.state, at):
+            # What falls due with the command follows it at once: a pause that began with the end of a period leaves
+            # nothing to run on, so resuming renews.
+            outcome = Outcome(further.state, (*outcome.effects, *further.effects))
+        return _preview(session, at, outcome)
 
     return await engine.read(compute)
 
