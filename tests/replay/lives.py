@@ -1,74 +1,26 @@
 """The lives that are recorded: each plays on the running engine and answers with the workflows to be written.
 
-The key is what is added to the name of the life: "" is the life itself.
-
 A new command, activity or kind of due thing belongs into one of them; `test_replay.py` notices when it is missing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle
 
 from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.dunning import DunningPolicy, FinalAction, HardDecline
-from perennial.domain.errors import CommandRefused, Conflict
+from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription.commands import When
 from perennial.domain.subscription.state import Discount, RefundPolicy
-from perennial.engine import gifts, plans
-from perennial.engine.gifts import NewGift
-from perennial.gateways.simulator.gateway import SimulatorGateway
+from perennial.engine import gifts
+from tests.replay import gift_lives
+from tests.replay.scene import Life, Takes, authenticate, buy_gift, coupon, this_run
 from tests.support.stage import Stage, at, eventually
-
-Takes = dict[str, WorkflowHandle[Any, Any]]
-Life = Callable[[Stage], Awaitable[Takes]]
 
 MONTH = Interval(IntervalUnit.MONTH)
 FLAT = {"USD": {"type": "flat", "amount": "10.00"}}
-
-
-async def _this_run(stage: Stage, workflow_id: str) -> WorkflowHandle[Any, Any]:
-    described = await stage.handle(workflow_id).describe()
-    return stage.engine.temporal.get_workflow_handle(workflow_id, run_id=described.run_id)
-
-
-async def _coupon(stage: Stage, code: str, percent: int, periods: int | None) -> str:
-    """Another recording into the same database finds it."""
-    with suppress(Conflict):
-        await plans.create_coupon(stage.engine, code=code, percent_off=Decimal(percent), duration_periods=periods)
-    return code
-
-
-async def _gift(stage: Stage, clock: str, giver: str, deliver_at: datetime | None = None) -> str:
-    bought = await gifts.buy(
-        stage.engine,
-        NewGift(
-            giver_id=giver,
-            plan="standard-monthly",
-            currency="USD",
-            periods=2,
-            recipient_email="eve@example.com",
-            recipient_name="Eve",
-            deliver_at=deliver_at,
-            test_clock_id=clock,
-        ),
-    )
-    return bought.id
-
-
-async def _authenticate(stage: Stage, subject: str, *, success: bool = True) -> None:
-    """The customer passes 3-D Secure at the bank, or fails; nobody has told us yet."""
-    [(reference,)] = await stage.rows(
-        "SELECT gateway_ref FROM simulator.payments WHERE key LIKE :key", key=f"charge:invoice:{subject}:%"
-    )
-    gateway = stage.engine.gateway
-    assert isinstance(gateway, SimulatorGateway)
-    await asyncio.to_thread(gateway.authenticate, reference, success=success)
 
 
 async def monthly_changes(stage: Stage) -> Takes:
@@ -117,7 +69,7 @@ async def canceled_now(stage: Stage) -> Takes:
     clock = await stage.clock("2026-01-15 10:00")
     sub = await stage.subscribe(clock)
     await stage.advance(clock, "2026-03-01 10:00")
-    first = await _this_run(stage, sub)
+    first = await this_run(stage, sub)
     await stage.send(sub, "cancel", when=When.NOW, refund=RefundPolicy.PRORATED)
     await first.result()
     await stage.advance(clock, "2026-04-01 10:00")
@@ -195,7 +147,7 @@ async def three_d_secure(stage: Stage) -> Takes:
     """The first payment waits for the customer, and the gateway's word that it is paid."""
     clock = await stage.clock("2026-01-15 10:00")
     sub = await stage.subscribe(clock, card="pm_card_threeDSecureOnce")
-    await _authenticate(stage, sub)
+    await authenticate(stage, sub)
     invoice = (await stage.bills(sub))[-1].key
     await stage.send(sub, "payment_event", invoice=invoice, attempt=1)
     await stage.advance(clock, "2026-04-01 10:00")
@@ -211,10 +163,10 @@ async def never_paid(stage: Stage) -> Takes:
 
 async def coupon_and_skip(stage: Stage) -> Takes:
     clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, "box-weekly", coupon=await _coupon(stage, "HALF", 50, 2))
+    sub = await stage.subscribe(clock, "box-weekly", coupon=await coupon(stage, "HALF", 50, 2))
     await stage.send(sub, "skip_next")
     await stage.advance(clock, "2026-02-14 10:00")
-    fifth = Discount(await _coupon(stage, "FIFTH", 20, None), percent=Decimal(20))
+    fifth = Discount(await coupon(stage, "FIFTH", 20, None), percent=Decimal(20))
     await stage.send(sub, "apply_coupon", discount=fifth)
     await stage.advance(clock, "2026-03-10 10:00")
     return {"": stage.handle(sub)}
@@ -256,7 +208,7 @@ async def signals(stage: Stage) -> Takes:
 
     await tell("2026-01-16 10:00", "extend_trial", until=at("2026-02-10 10:00"), request_id="")
     await tell("2026-02-11 10:00", "change_quantity", quantity=2)
-    await tell("2026-02-12 10:00", "retry_payment")
+    await tell("2026-02-11 18:00", "retry_payment")
     await tell("2026-02-13 10:00", "change_plan", plan="standard-monthly")
     invoice = (await stage.bills(sub))[-1].key
     await tell("2026-02-14 10:00", "payment_event", invoice=invoice, attempt=1)
@@ -274,50 +226,6 @@ async def signals(stage: Stage) -> Takes:
     return {"": stage.handle(sub)}
 
 
-async def gift_claimed(stage: Stage) -> Takes:
-    """Delivered later; the recipient's subscription is a child, is told that it ends, and is converted."""
-    clock = await stage.clock("2026-01-15 10:00")
-    gift = await _gift(stage, clock, await stage.customer(), deliver_at=at("2026-02-01 10:00"))
-    await stage.advance(clock, "2026-02-05 10:00")
-    code = (await gifts.get(stage.engine, gift)).claim_code
-    _, sub = await gifts.claim(stage.engine, code, await stage.customer(card="pm_card_visa"))
-    await stage.advance(clock, "2026-06-01 10:00")
-    return {"": stage.handle(gift), "subscription": stage.handle(sub)}
-
-
-async def gift_for_a_subscriber(stage: Stage) -> Takes:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock)
-    await stage.send(sub, "gift", gift_id="gift_for_a_subscriber", periods=2)
-    await stage.advance(clock, "2026-05-01 10:00")
-    return {"": stage.handle(sub)}
-
-
-async def gift_expired(stage: Stage) -> Takes:
-    clock = await stage.clock("2026-01-15 10:00")
-    gift = await _gift(stage, clock, await stage.customer())
-    await stage.advance(clock, "2027-03-01 10:00")
-    return {"": stage.handle(gift)}
-
-
-async def gift_canceled(stage: Stage) -> Takes:
-    clock = await stage.clock("2026-01-15 10:00")
-    gift = await _gift(stage, clock, await stage.customer(), deliver_at=at("2026-03-01 10:00"))
-    await stage.advance(clock, "2026-02-01 10:00")
-    await gifts.cancel(stage.engine, gift)
-    return {"": stage.handle(gift)}
-
-
-async def gift_never_paid(stage: Stage) -> Takes:
-    """The customer fails 3-D Secure; the gateway's word comes as a signal."""
-    clock = await stage.clock("2026-01-15 10:00")
-    gift = await _gift(stage, clock, await stage.customer("pm_card_authenticationRequired"))
-    await _authenticate(stage, gift, success=False)
-    await stage.signal(gift, "payment_event", at("2026-01-15 10:00"), invoice=f"invoice:{gift}", attempt=1)
-    await stage.handle(gift).result()
-    return {"": stage.handle(gift)}
-
-
 async def three_years(stage: Stage) -> Takes:
     """Longer than a run may be: it is continued as new."""
     clock = await stage.clock("2024-01-31 10:00")
@@ -330,11 +238,11 @@ async def terminated(stage: Stage) -> Takes:
     """Twice: at rest, when a command starts the next run from the row, and in dunning, when the clock does."""
     clock = await stage.clock("2026-01-15 10:00")
     sub = await stage.subscribe(clock, card="pm_card_declines_charges_3_to_4")
-    first = await _this_run(stage, sub)
+    first = await this_run(stage, sub)
     await first.terminate("an operator")
     await stage.send(sub, "change_plan", plan="standard-monthly")
     await stage.advance(clock, "2026-02-16 10:00")
-    second = await _this_run(stage, sub)
+    second = await this_run(stage, sub)
     await second.terminate("an operator")
     await stage.advance(clock, "2026-05-01 10:00")
     return {"": first, "again": second, "restarted": stage.handle(sub)}
@@ -344,7 +252,7 @@ async def cancellation_requested(stage: Stage) -> Takes:
     """The button of the Temporal UI changes nothing."""
     clock = await stage.clock("2026-01-15 10:00")
     sub = await stage.subscribe(clock)
-    gift = await _gift(stage, clock, await stage.customer())
+    gift = await buy_gift(stage, clock, await stage.customer())
     for workflow_id in (sub, gift):
         await stage.handle(workflow_id).cancel()
     await stage.advance(clock, "2026-03-01 10:00")
@@ -378,11 +286,11 @@ LIVES: tuple[Life, ...] = (
     coupon_and_skip,
     refusals,
     signals,
-    gift_claimed,
-    gift_for_a_subscriber,
-    gift_expired,
-    gift_canceled,
-    gift_never_paid,
+    gift_lives.gift_claimed,
+    gift_lives.gift_for_a_subscriber,
+    gift_lives.gift_expired,
+    gift_lives.gift_canceled,
+    gift_lives.gift_never_paid,
     three_years,
     terminated,
     cancellation_requested,

@@ -17,7 +17,8 @@ from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
 from perennial.stack import Stack
 from tests.replay import histories
-from tests.replay.lives import LIVES, Life
+from tests.replay.lives import LIVES
+from tests.replay.scene import Life
 from tests.support.stage import Stage
 from worker import build_worker
 
