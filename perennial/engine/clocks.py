@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial.contracts.workflows import Progress
 from perennial.db.models import Gift, Subscription, TestClock
 from perennial.domain.errors import ClockAdvancing, ClockBackwards, InvalidInput, NotFound
-from perennial.engine import runs
+from perennial.engine import gifts, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
 from perennial.temporal import clock as skipping
@@ -186,9 +186,11 @@ async def _is_running(engine: Engine, workflow_id: str) -> bool:
 
 
 async def _repair(engine: Engine, workflow_id: str) -> bool:
-    """Start the workflow again if its subscription lives."""
+    """Start the workflow again if its subscription or gift lives."""
     row = await engine.read(lambda session: session.get(Subscription, workflow_id))
-    if row is None or row.ended_at:
+    if row is None:
+        return await gifts.repair(engine, workflow_id)
+    if row.ended_at:
         return False
     await runs.repair(engine, row)
     return True

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.contracts.workflows import GIFT, GiftInput
-from perennial.db.models import Gift, Subscription
+from perennial.db.models import Gift, Subscription, TestClock
 from perennial.db.repositories import gifts, records
 from perennial.domain import gift as core
 from perennial.domain.errors import (
@@ -282,7 +282,25 @@ async def _revive(engine: Engine, gift_id: str, name: str) -> None:
     if state.status.is_ended:
         refusal = GiftNotClaimable if name == "claim" else GiftNotCancelable
         raise refusal(gift_id, f"the gift is {state.status.value}")
+    await repair(engine, gift_id)
+
+
+async def repair(engine: Engine, gift_id: str) -> bool:
+    """Start the workflow of a gift again from its row; False if there is no such gift, or it has ended.
+
+    A new run has not skipped any time, so a test clock's offset is taken anew.
+    """
+    row = await engine.read(lambda session: session.get(Gift, gift_id))
+    if row is None:
+        return False
+    state = gifts.load_state(row.state)
+    if state.status.is_ended:
+        return False
+    if row.test_clock_id is not None:
+        clock = await engine.read(lambda session: session.get_one(TestClock, row.test_clock_id))
+        state = replace(state, clock_offset=max(clock.now, state.as_of) - engine.clock())
     await _start(engine, state)
+    return True
 
 
 async def _answered(call: Awaitable[GiftState], gift_id: str) -> None:

@@ -132,7 +132,7 @@ async def create_coupon(
             duration_periods=duration_periods,
             created_at=engine.clock(),
         )
-        made = session.scalar(coupon.on_conflict_do_nothing().returning(Coupon))
+        made: Coupon | None = session.scalar(coupon.on_conflict_do_nothing().returning(Coupon))
         if made is None:
             raise Conflict(code, f"coupon {code!r} exists")
         return made

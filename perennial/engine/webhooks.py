@@ -12,7 +12,7 @@ from perennial.db.models import Subscription, WebhookEvent
 from perennial.domain import keys
 from perennial.domain.errors import NotFound
 from perennial.domain.subscription.commands import PaymentEvent
-from perennial.engine import runs
+from perennial.engine import gifts, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.ports import GatewayEvent
 
@@ -82,13 +82,16 @@ async def _forward(engine: Engine, event: GatewayEvent) -> None:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        row = await engine.read(lambda session: _live(session, subject))
-        if row is None:
-            return
-        await runs.repair(engine, row)
-        await temporal_call(handle.signal("payment_event", message, rpc_timeout=RPC_TIMEOUT))
+        if await _repaired(engine, subject):
+            await temporal_call(handle.signal("payment_event", message, rpc_timeout=RPC_TIMEOUT))
 
 
-def _live(session: Session, subject: str) -> Subscription | None:
-    row = session.get(Subscription, subject)
-    return row if row and row.ended_at is None else None
+async def _repaired(engine: Engine, subject: str) -> bool:
+    """False when it has ended: then no payment of it is open."""
+    row = await engine.read(lambda session: session.get(Subscription, subject))
+    if row is None:
+        return await gifts.repair(engine, subject)
+    if row.ended_at:
+        return False
+    await runs.repair(engine, row)
+    return True

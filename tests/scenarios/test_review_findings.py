@@ -21,7 +21,7 @@ from perennial.engine.context import Engine
 from perennial.engine.gifts import NewGift
 from perennial.engine.subscriptions import NewSubscription
 from tests.faults.test_reset import caught_up, comparable, reset, resettable
-from tests.support.stage import Stage, eventually
+from tests.support.stage import Stage, at, eventually
 
 
 async def _bought(stage: Stage, giver: str, **more: object) -> Gift:
@@ -178,3 +178,15 @@ async def test_a_coupon_that_two_create_at_once_is_one(engine: Engine) -> None:
     made = [plans.create_coupon(engine, code="TWICE", amount_off=5, currency="USD") for _ in range(4)]
     answers = await asyncio.gather(*made, return_exceptions=True)
     assert sorted(isinstance(answer, Conflict) for answer in answers) == [False, True, True, True]
+
+
+async def test_a_gift_whose_run_was_lost_is_delivered_when_its_clock_moves(engine: Engine) -> None:
+    """Only subscriptions were repaired: the clock went on without it, and the gift was never delivered."""
+    stage = Stage(engine)
+    clock = await stage.clock("2026-01-31 10:00")
+    gift = await _bought(
+        stage, await stage.customer(), test_clock_id=clock, deliver_at=at("2026-02-10 10:00"), id="gift_of_a_lost_run"
+    )
+    await stage.handle(gift.id).terminate()
+    await stage.advance(clock, "2026-02-20 10:00")
+    assert (await gifts.get(engine, gift.id)).status == GiftStatus.DELIVERED
