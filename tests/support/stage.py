@@ -108,6 +108,11 @@ class Stage:
         await plans.create_version(self.engine, plans.NewPlanVersion(code=code, name=code, **fields))
         return code
 
+    async def coupon(self, **fields: Any) -> str:
+        code = f"coupon-{uuid4().hex[:8]}"
+        await plans.create_coupon(self.engine, code=code, **fields)
+        return code
+
     # --- what happens --------------------------------------------------------------------------------------------
 
     async def advance(self, clock: str, to: datetime | str | None = None, **by: float) -> datetime:
@@ -118,7 +123,7 @@ class Stage:
     async def send(
         self, subscription: str, name: str, request_id: str | None = None, **fields: Any
     ) -> SubscriptionView:
-        """An update, effective now. `plan` and `currency` stand for the plan's terms."""
+        """An update, effective now. `plan` and `currency` stand for the plan's terms, `coupon` for its discount."""
         fields = await self._with_terms(subscription, fields)
         kind, request = COMMANDS[name], request_id or f"req_{uuid4().hex}"
         return await subscriptions.command(
@@ -134,6 +139,11 @@ class Stage:
         if plan := fields.pop("plan", None):
             currency = fields.pop("currency", None) or (await subscriptions.get(self.engine, subscription)).currency
             fields["terms"] = await plans.terms(self.engine, plan, currency)
+        if coupon := fields.pop("coupon", None):
+            terms = (await self.state(subscription)).terms
+            fields["discount"] = await self.engine.read(
+                lambda session: subscriptions.require_discount(session, coupon, terms)
+            )
         return fields
 
     # --- how things stand ----------------------------------------------------------------------------------------
