@@ -47,7 +47,8 @@ WHERE l.ended_at IS NULL AND p.ends_at <= l.reached
 
 _PERIODS = text("SELECT count(*) FROM (SELECT DISTINCT subscription_id, period_no FROM service_spans) AS periods")
 # A change of plan to another interval starts a period that its own invoice or credit pays for; the timeline tells.
-# A period that was paused or went unpaid at its very first instant has no other span: either is right then.
+# A period that was paused or went unpaid at its very first instant has no other span: either is right then. One that
+# was ended and revived, or changed to another interval, at its very first instant has no span at all, but its invoice.
 _BILLED = text(
     """
 WITH periods AS (
@@ -71,7 +72,11 @@ SELECT coalesce(p.subscription_id, b.subscription_id) AS subject,
             ELSE format('invoice %s of period %s begins on %s, the period on %s', b.id, p.period_no, b.period_start,
                         p.starts_at) END AS problem
 FROM periods p FULL JOIN bills b ON b.subscription_id = p.subscription_id AND b.period_no = p.period_no
-WHERE p.subscription_id IS NULL OR b.n > 1 OR NOT b.named OR (p.free IS NOT NULL AND b.n > 0)
+WHERE (p.subscription_id IS NULL AND NOT EXISTS (
+        SELECT FROM timeline_entries t
+        WHERE t.subject_id = b.subscription_id AND t.at = b.period_start
+          AND (t.kind IN ('canceled', 'expired') OR (t.kind = 'plan_changed' AND t.actor <> 'engine'))))
+   OR b.n > 1 OR NOT b.named OR (p.free IS NOT NULL AND b.n > 0)
    OR b.period_start <> p.starts_at
    OR (p.paid AND b.n IS NULL AND NOT EXISTS (
         SELECT FROM timeline_entries t

@@ -71,8 +71,7 @@ def inspect(life: Life) -> Verdict:
     for position, period in enumerate(periods):
         start = period[0].start
         agreed = _interval_at(life.intervals, start)
-        # On a test clock an end and a revival can share an instant: then no gap lies between the periods.
-        if restarts or agreed != interval or start in life.revivals:
+        if restarts or agreed != interval or _begins_anew(life, start):
             anchor, index = calendar.to_wall(start, life.timezone), 0
         else:
             index += 1
@@ -111,7 +110,7 @@ def _judge(life: Life, period: _Period, verdict: Verdict) -> int:
         problem = f"a renewal was due on {end}, the next one came on {period.next_start}"
         return _miss(verdict, period, period.next_start, end, problem)
     elif period.next_start < end:
-        if period.next_start not in life.revivals and not _changes_at(life, period.next_start):
+        if not _begins_anew(life, period.next_start):
             verdict.problems.append(f"period {number + 1} began on {period.next_start}, before {end}")
     else:
         verdict.due += 1
@@ -167,7 +166,12 @@ def _interval_at(intervals: Sequence[tuple[datetime, Interval]], at: datetime) -
     return next((interval for since, interval in reversed(intervals) if since <= at), intervals[0][1])
 
 
-def _changes_at(life: Life, at: datetime) -> bool:
-    """Whether another interval was agreed at this very instant: it begins a period of its own."""
+def _begins_anew(life: Life, at: datetime) -> bool:
+    """Whether a period may begin at this very instant although none was due: revived, or another interval was agreed.
+
+    On a test clock several things share an instant, so an end and a revival may leave no gap between them, and an
+    interval may be changed to another one and back.
+    """
     before = _interval_at(life.intervals, at - timedelta(microseconds=1))
-    return any(since == at for since, _ in life.intervals) and before != _interval_at(life.intervals, at)
+    changed = any(since == at and interval != before for since, interval in life.intervals)
+    return at in life.revivals or (changed and at > life.created_at)

@@ -124,3 +124,11 @@ def test_an_end_and_a_revival_at_one_instant_begin_a_new_count() -> None:
     spans = ((BEGIN, revived, "paid", 0), (revived, at(3, 10), "paid", 1), (at(3, 10), at(4, 10), "paid", 2))
     assert walk(*spans, reached=at(3, 20), revivals=frozenset({revived})) == Verdict(due=1)
     assert walk(*spans, reached=at(3, 20)).problems
+
+
+def test_an_interval_changed_and_changed_back_at_one_instant_begins_a_new_count() -> None:
+    changed = at(2, 10)
+    spans = ((BEGIN, changed, "paid", 0), (changed, at(3, 10), "paid", 2), (at(3, 10), at(4, 10), "paid", 3))
+    intervals = ((BEGIN, MONTH), (changed, YEAR), (changed, MONTH))
+    assert walk(*spans, reached=at(3, 20), intervals=intervals) == Verdict(due=1)
+    assert walk(*spans, reached=at(3, 20)).problems
