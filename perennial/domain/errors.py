@@ -17,7 +17,7 @@
     ├── CommandRefused              the state of things does not allow it; `subject` says of what
     │   ├── SubscriptionEnded, NotPaused, AlreadyPaused, PaymentOverdue, SamePlan, CurrencyChange,
     │   │   AlreadyCanceling, NotCanceling, NotRenewing, NotTrialing, NotReactivatable, CancellationPending,
-    │   │   NothingToPay, AlreadySkipping, AlreadyDiscounted, PrepaidByGift       (subscriptions)
+    │   │   NothingToPay, AlreadySkipping, AlreadyDiscounted, PrepaidByGift, ChangePending     (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
     │   └── GiftNotClaimable, GiftNotCancelable                                   (gifts)
     ├── NotFound                    no such thing
@@ -239,6 +239,13 @@ class PrepaidByGift(CommandRefused):
 
     def __init__(self, subscription: str) -> None:
         super().__init__(subscription, "prepaid by a gift: change at the end of the last prepaid period instead")
+
+
+class ChangePending(CommandRefused):
+    code = "change_pending"
+
+    def __init__(self, subscription: str) -> None:
+        super().__init__(subscription, "a change of plan is ahead: change back to the current plan first")
 
 
 class AlreadySubscribed(CommandRefused):

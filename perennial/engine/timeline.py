@@ -39,6 +39,7 @@ _WORDS = {
     "cancellation_undone": "will not end",
     "reactivated": "reactivated",
     "change_scheduled": "will change to plan {plan}, quantity {quantity}, on {at}",
+    "change_undone": "will stay on plan {plan}, quantity {quantity}",
     "plan_changed": "changed to plan {plan}, quantity {quantity}",
     "payment_method_set": "payment method {payment_method}",
     "payment_retried": "payment tried again",

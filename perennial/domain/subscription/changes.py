@@ -49,7 +49,10 @@ def _change(
     if terms.currency != state.currency:
         raise CurrencyChange(state.id, state.currency, terms.currency)
     if (terms.code, terms.version, quantity) == (state.terms.code, state.terms.version, state.quantity):
-        raise SamePlan(state.id, terms.code)
+        if state.scheduled_change is None:
+            raise SamePlan(state.id, terms.code)
+        note = Note(at, "change_undone", command.actor, _data(terms, quantity))
+        return Decision(replace(state, scheduled_change=None), notes=(note,))
     require_settled(state)
     if state.prepaid_periods:
         raise PrepaidByGift(state.id)  # periods of one plan would be served on another, without a payment

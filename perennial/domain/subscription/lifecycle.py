@@ -11,6 +11,7 @@ from perennial.domain.errors import (
     AlreadyPaused,
     AlreadySkipping,
     CancellationPending,
+    ChangePending,
     InvalidInstant,
     InvalidQuantity,
     NotCanceling,
@@ -229,6 +230,8 @@ def add_gift(state: State, command: c.AddGift, at: datetime) -> Decision:
     require_settled(state)
     if command.periods < 1:
         raise InvalidQuantity("a gift is at least one period", field="periods")
+    if state.scheduled_change:
+        raise ChangePending(state.id)  # the periods were given for the plan of today
     state = replace(state, prepaid_periods=state.prepaid_periods + command.periods)
     data = {"gift": command.gift_id, "periods": str(command.periods)}
     return Decision(state, notes=(Note(at, "gift_added", command.actor, data),))

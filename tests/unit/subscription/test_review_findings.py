@@ -6,7 +6,7 @@ import pytest
 
 from perennial.domain import gift
 from perennial.domain.dunning import FinalAction
-from perennial.domain.errors import InvalidQuantity, PrepaidByGift
+from perennial.domain.errors import ChangePending, InvalidQuantity, PrepaidByGift, SamePlan
 from perennial.domain.pricing import pricing_model
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.effects import Credit, PaymentFact, PaymentStatus
@@ -128,3 +128,21 @@ def test_prepaid_periods_that_are_left_need_no_card_to_come_back() -> None:
     life = Life(plan(), prepaid_periods=3, gift_id="gift_1", payment_method_id=None)
     life.send(c.Cancel(when=c.When.NOW)).send(c.Reactivate())
     assert (life.state.status, life.state.prepaid_periods, life.billed) == (Status.ACTIVE, 1, 0)
+
+
+def test_a_scheduled_change_is_undone_by_changing_back() -> None:
+    """There was no way back: the current plan was refused as the same plan."""
+    life = Life(plan())
+    life.send(c.ChangePlan(terms=plan("yearly", "90.00", YEAR), when=c.When.PERIOD_END))
+    life.send(c.ChangePlan(terms=plan(), when=c.When.PERIOD_END))
+    assert life.state.scheduled_change is None
+    with pytest.raises(SamePlan):
+        life.send(c.ChangePlan(terms=plan(), when=c.When.PERIOD_END))
+
+
+def test_gift_periods_are_not_taken_to_a_plan_that_is_scheduled() -> None:
+    """Three free months had become three free years."""
+    life = Life(plan())
+    life.send(c.ChangePlan(terms=plan("yearly", "90.00", YEAR), when=c.When.PERIOD_END))
+    with pytest.raises(ChangePending):
+        life.send(c.AddGift(gift_id="gift_1", periods=3))
