@@ -10,7 +10,7 @@ from threading import Event, Thread
 from sqlalchemy import func, select
 
 from perennial.cli.migrations import upgrade
-from perennial.config import Settings
+from perennial.config import PREFIX, Settings
 from perennial.db.models import OutboxMessage
 from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
@@ -20,6 +20,7 @@ from perennial.relay import pump
 from perennial.stack import ChildProcess, Stack
 
 _STOP_SECONDS = 15
+_OWN = {"gateway": "simulator", "task_queue": "perennial-demo", "renewal_window_seconds": 0, "log_level": "warning"}
 
 
 @contextmanager
@@ -27,15 +28,22 @@ def stage() -> Iterator[Settings]:
     """PostgreSQL, Temporal and a worker; the settings lead to them. All of it is gone afterwards."""
     with Stack.throw_away() as stack:
         upgrade(stack.database_url)
-        environment = dict(os.environ) | stack.environment() | {"PERENNIAL_LOG_LEVEL": "warning"}
-        # -P: a folder of the current directory must not take the place of one of our packages
-        command = [sys.executable, "-P", "-m", "perennial", "worker"]
-        worker = ChildProcess("worker", command, env=environment, log_path=stack.folder.log_path("worker"))
+        worker = _worker(stack)
         worker.start()
         try:
-            yield stack.settings()
+            yield stack.settings().model_copy(update=_OWN)
         finally:
             worker.stop(_STOP_SECONDS)
+
+
+def _worker(stack: Stack) -> ChildProcess:
+    """It knows nothing of the settings of this terminal or folder: they are about other engines."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment |= stack.environment() | {f"{PREFIX}{name.upper()}": str(value) for name, value in _OWN.items()}
+    # -P: a folder of the current directory must not take the place of one of our packages
+    command = [sys.executable, "-P", "-m", "perennial", "worker"]
+    log = stack.folder.log_path("worker")
+    return ChildProcess("worker", command, env=environment, cwd=stack.folder.path, log_path=log)
 
 
 @asynccontextmanager

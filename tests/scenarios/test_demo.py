@@ -1,0 +1,63 @@
+"""`perennial demo` through the real command line: a small population lives for three months, and everything holds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KEYS = {
+    "customers",
+    "subscriptions",
+    "months",
+    "renewals_due",
+    "invoices_issued",
+    "invoices_paid",
+    "declined_attempts",
+    "duplicate_charges",
+    "missed_renewals",
+    "ledger_balanced",
+    "gateway_agrees",
+    "wall_seconds",
+    "checks",
+}
+
+
+def _demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "perennial", "demo", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=170)
+
+
+def test_a_small_population_lives_three_months_and_every_check_holds(tmp_path: Path) -> None:
+    done = _demo(tmp_path, "--customers", "5", "--months", "3", "--seed", "4", "--json", "demo.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "demo.json").read_text())
+    assert figures.keys() == KEYS
+    assert (figures["customers"], figures["months"]) == (5, 3)
+    assert figures["renewals_due"] >= 5
+    assert figures["invoices_issued"] >= figures["invoices_paid"] > 0
+    assert (figures["missed_renewals"], figures["duplicate_charges"]) == (0, 0)
+    assert figures["ledger_balanced"] is True
+    assert figures["gateway_agrees"] is True
+    assert all(check.keys() == {"name", "ok", "detail"} and check["ok"] for check in figures["checks"])
+    for title in ("What happened", "The life of sub_", "Revenue by month", "Checks", "Every check holds."):
+        assert title in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--customers", "0"),
+        ("--customers", "many"),
+        ("--months", "-1"),
+        ("--seed", "x"),
+        ("--json", "no/such/folder/demo.json"),
+    ],
+)
+def test_unusable_arguments_are_one_line_and_end_with_2(tmp_path: Path, arguments: tuple[str, str]) -> None:
+    done = _demo(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert arguments[0] in done.stderr
