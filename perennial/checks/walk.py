@@ -7,7 +7,7 @@ changes of plan) is taken from the record.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from perennial.domain import calendar
 from perennial.domain.calendar import Interval
@@ -150,11 +150,8 @@ def _paused_within(period: tuple[Stretch, ...]) -> timedelta:
 
 
 def _was_paused(period: tuple[Stretch, ...]) -> bool:
-    """Resuming makes the new end of the period the anchor, also after a pause too short to leave a span."""
-    if any(stretch.kind == PAUSED for stretch in period):
-        return True
-    kinds = [stretch.kind for stretch in period]
-    return any(before not in GAPS and after not in GAPS for before, after in pairwise(kinds))
+    """Resuming makes the new end of the period the anchor. A pause without length leaves no span and moves nothing."""
+    return any(stretch.kind == PAUSED for stretch in period)
 
 
 def _is_trial(period: tuple[Stretch, ...]) -> bool:

@@ -85,7 +85,7 @@ def resume(state: State, command: c.Resume, at: datetime) -> Decision:
 def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
     """Paused time is not service time: the period ends later by exactly the pause, and its new end is the anchor.
 
-    A dunning case stood still as well: its dates move by as much.
+    A dunning case stood still as well: its dates move by as much. A pause that took no time has moved nothing.
     """
     if state.pause is None:
         raise NotPaused(state.id, state.status.value)
@@ -94,6 +94,7 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
     if case and case.first_failed_at:
         case = replace(case, first_failed_at=case.first_failed_at + shift)
     period = Period(state.period.start + shift, state.period.end + shift)
+    anchor, index = (calendar.to_wall(period.end, state.timezone), -1) if shift else (state.anchor, state.index)
     trialing = state.pause.was is Status.TRIALING
     change = state.scheduled_change
     gap = Span(state.span.start, at, SpanKind.PAUSED, state.period_no)
@@ -104,8 +105,8 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
         pause=None,
         collection=case,
         period=period,
-        anchor=calendar.to_wall(period.end, state.timezone),
-        index=-1,
+        anchor=anchor,
+        index=index,
         trial_end=period.end if trialing else state.trial_end,
         scheduled_change=replace(change, at=period.end) if change else None,
         span=span,

@@ -32,6 +32,13 @@ def test_the_31st_comes_back_after_february() -> None:
     assert boundaries(life) == ["01-31 10:00", "02-28 10:00", "03-31 10:00", "04-30 10:00"]
 
 
+def test_the_31st_survives_a_pause_that_took_no_time() -> None:
+    life = Life(start=at("2026-01-31T10:00"))
+    life.send(c.PauseSubscription(when=c.When.PERIOD_END, until=at("2026-06-01T00:00")))
+    life.advance(at("2026-02-28T10:00")).send(c.Resume()).advance(at("2026-04-01T00:00"))
+    assert boundaries(life) == ["01-31 10:00", "02-28 10:00", "03-31 10:00"]
+
+
 def test_a_renewal_keeps_its_wall_time_over_the_change_of_clocks() -> None:
     life = Life(start=at("2026-02-15T08:30"), timezone="Europe/Berlin").advance(at("2026-05-01T00:00"))
     assert boundaries(life) == ["02-15 08:30", "03-15 08:30", "04-15 07:30"]
