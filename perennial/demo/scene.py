@@ -15,7 +15,7 @@ from perennial.db.models import CreditNote, Invoice, Subscription
 from perennial.demo.population import Person
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, PerennialError
 from perennial.domain.subscription.commands import Command
-from perennial.engine import previews, subscriptions
+from perennial.engine import previews, states, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.previews import Preview
 from perennial.engine.runs import CommandPending
@@ -71,6 +71,7 @@ class Scene:
         subscription = self.subscription
         if subscription is None:
             return
+        await self._rest(subscription)
         self.requests += 1
         request = f"{self.person.seed}:{self.requests}"
 
@@ -116,6 +117,18 @@ class Scene:
             except (CommandRefused, InvalidInput) as refusal:
                 return refusal
         return await work()
+
+    async def _rest(self, subscription: str) -> None:
+        """Until no payment is in flight: a preview in the middle of one cannot know how it ends."""
+
+        def is_paying(session: Session) -> bool:
+            case = states.current(session, subscriptions.require(session, subscription)).collection
+            return case is not None and case.in_flight
+
+        for _ in range(_TRIES):
+            if not await self.engine.read(is_paying):
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _documents(self, subscription: str) -> _Money:
         def load(session: Session) -> _Money:
