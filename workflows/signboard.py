@@ -14,7 +14,10 @@ with workflow.unsafe.imports_passed_through():
 
 
 class Signboard:
-    """Upserts search attributes only when they change (each upsert is an event) and keeps the details current."""
+    """Upserts search attributes only when they change (each upsert is an event) and keeps the details current.
+
+    The details say what a run is even where its static summary is missing: no SDK call gives one to a continued run.
+    """
 
     def __init__(self, state: core.State) -> None:
         self._shown = _attributes(state)
