@@ -11,7 +11,7 @@ SHORTEST, LONGEST = 13, 19
 _MESSAGE = "looks like a card number; Perennial takes tokens of a payment gateway only"
 
 # Our ids and UUIDs are full of digits and no card numbers. Ours are longer than any: nothing hides behind a prefix.
-_IDS = re.compile(r"\b[a-z]{2,6}_[0-9a-f]{20,24}\b|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+_IDS = re.compile(r"\b[a-z]{2,6}_[0-9a-f]{20,24}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 # Groups of digits as people write them: with blanks or dashes between.
 _RUN = re.compile(r"\d+(?:[\s\-\u2010-\u2015]{1,3}\d+)*")
 
