@@ -25,6 +25,8 @@ STARTS_A_SECOND = 35
 SETTLE_SECONDS = 6
 EVENTS_BEFORE_SLEEP = 4
 ATTEMPTS = 3
+# Stopping a worker and starting another one.
+COLD_SECONDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +58,33 @@ class Comparison:
         return {"ratio": round(self.ratio, 3)} | asdict(self)
 
 
-def compare(subscriptions: int, rounds: int, say: Callable[[str], None]) -> Comparison:
-    """Measure; `say` hears of each round."""
+def compare(subscriptions: int, rounds: int, *, cold: bool, say: Callable[[str], None]) -> Comparison:
+    """Measure; `say` hears of each round. `cold`: the worker is replaced while they sleep, so each wake-up replays."""
     with stand() as place:
-        return asyncio.run(_compare(place, subscriptions, rounds, say))
+        return asyncio.run(_compare(place, subscriptions, rounds, cold=cold, say=say))
 
 
-async def _compare(place: Stand, subscriptions: int, rounds: int, say: Callable[[str], None]) -> Comparison:
+async def _compare(
+    place: Stand, subscriptions: int, rounds: int, *, cold: bool, say: Callable[[str], None]
+) -> Comparison:
     engine = await open_engine(place.settings, lazy=False)
     prepare_gateway(engine.gateway)
     await demo_catalog.seed(engine)
     taken: dict[str, list[Measured]] = {OURS: [], BARE: []}
     for number in range(rounds):
         for kind in (BARE, OURS) if number % 2 == 0 else (OURS, BARE):
-            measured = await _round(place, engine, kind, subscriptions, f"{kind}{number}")
+            measured = await _round(place, engine, kind, subscriptions, f"{kind}{number}", cold=cold)
             taken[kind].append(measured)
             say(f"round {number + 1}, {kind}: {measured.rate:.1f} renewals a second")
     engine.close()
     return Comparison(subscriptions, _median(taken[OURS]), _median(taken[BARE]), taken)
 
 
-async def _round(place: Stand, engine: Engine, kind: str, count: int, label: str) -> Measured:
+async def _round(place: Stand, engine: Engine, kind: str, count: int, label: str, *, cold: bool) -> Measured:
     with place.worker(kind):
-        ids, asleep, due = await _put_to_sleep(engine, kind, count, label)
+        ids, asleep, due = await _put_to_sleep(engine, kind, count, label, COLD_SECONDS if cold else 1)
+        if cold:
+            place.replace_worker()
         commits = meters.commits(engine.db)
         await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
         before = place.cpu()
@@ -98,14 +104,16 @@ async def _round(place: Stand, engine: Engine, kind: str, count: int, label: str
     )
 
 
-async def _put_to_sleep(engine: Engine, kind: str, count: int, label: str) -> tuple[list[str], int, datetime]:
-    """Workflows that are all asleep before they are due; a busy machine gets more time and new ones."""
-    seconds = SETTLE_SECONDS + count / STARTS_A_SECOND
+async def _put_to_sleep(
+    engine: Engine, kind: str, count: int, label: str, ahead: float
+) -> tuple[list[str], int, datetime]:
+    """Workflows that all sleep so many seconds before they are due; a busy machine gets more time and new ones."""
+    seconds = SETTLE_SECONDS + ahead + count / STARTS_A_SECOND
     for attempt in range(ATTEMPTS):
         due = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
         ids = await STARTERS[kind](engine, count, due, f"{label}_{attempt}")
         asleep = await wait_until_asleep(engine.temporal, ids, EVENTS_BEFORE_SLEEP)
-        if datetime.now(UTC) < due - timedelta(seconds=1):
+        if datetime.now(UTC) < due - timedelta(seconds=ahead):
             return ids, asleep, due
         seconds *= 2
     raise StackError(f"this machine is too busy to put {count} workflows to sleep")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.meters import Cpu, cpu_of
 from perennial.cli.migrations import upgrade
-from perennial.config import Settings
+from perennial.config import PREFIX, Settings
 from perennial.stack import ChildProcess, Stack, StackError
 from perennial.stack.folder import StackFolder
 from perennial.stack.process import tail
@@ -27,15 +27,21 @@ class Stand:
 
     @property
     def settings(self) -> Settings:
-        return self._stack.settings().model_copy(update={"sandboxed_workflows": False})
+        own = {"task_queue": "perennial", "gateway": "simulator", "renewal_window_seconds": 0, "database_pool_size": 10}
+        return self._stack.settings().model_copy(update=own)
 
     @contextmanager
     def worker(self, kind: str) -> Iterator[None]:
         """A fresh worker process for workflows of this kind, stopped at the end."""
         log = self._stack.folder.log_path(f"worker-{kind}")
-        environment = dict(os.environ) | self._stack.environment()
+        # The settings of this terminal or folder are about other engines.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         self._worker = ChildProcess(
-            "worker", [sys.executable, "-P", "-m", "bench.worker", kind], env=environment, log_path=log
+            "worker",
+            [sys.executable, "-P", "-m", "bench.worker", kind],
+            env=environment | self._stack.environment(),
+            cwd=self._stack.folder.path,
+            log_path=log,
         )
         self._worker.start()
         try:
@@ -44,6 +50,12 @@ class Stand:
                 raise StackError(f"the worker has ended:\n{tail(log)}")
         finally:
             self._worker.stop(_STOP_SECONDS)
+
+    def replace_worker(self) -> None:
+        """The same again, which remembers nothing."""
+        assert self._worker is not None, "a worker runs"
+        self._worker.stop(_STOP_SECONDS)
+        self._worker.start()
 
     def cpu(self) -> Cpu:
         """Of the three processes, until now."""

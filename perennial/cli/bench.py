@@ -25,11 +25,14 @@ def bench() -> None:
 def renewals(
     subscriptions: Annotated[int, typer.Option(min=1, max=20_000, help="How many fall due at one instant.")] = 500,
     rounds: Annotated[int, typer.Option(min=1, max=99, help="Medians are taken over so many rounds.")] = 3,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Replace the worker while they sleep: every wake-up replays.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
     """Subscriptions that fall due together, beside a bare workflow (timer, one empty activity, next timer)."""
     console = Console(stderr=True)
-    result = _measurement("bench.renewals").compare(subscriptions, rounds, console.print)
+    result = _measurement("bench.renewals").compare(subscriptions, rounds, cold=cold, say=console.print)
     if json_file:
         json_file.write_text(json.dumps(result.as_dict(), indent=2) + "\n")
     _show(result)
