@@ -18,7 +18,7 @@ from perennial.stack.folder import StackFolder
 from tests.support.stage import Stage, eventually
 from worker import build_worker
 
-HERD = 40
+HERD = 24
 WEEK = timedelta(days=7)
 
 
@@ -53,16 +53,16 @@ async def test_a_restart_in_the_middle_of_a_wave_loses_nothing(
     durable: tuple[Stack, Engine], outage: Callable[[Stack], None]
 ) -> None:
     stack, engine = durable
-    renewal = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=15)
+    renewal = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)
     gathering = Stage(replace(engine, clock=lambda: renewal - WEEK))
     herd = await asyncio.gather(
-        *(gathering.subscribe(None, "box-weekly", card=f"pm_card_slow_50:{n}") for n in range(HERD))
+        *(gathering.subscribe(None, "box-weekly", card=f"pm_card_slow_80:{n}") for n in range(HERD))
     )
     assert datetime.now(UTC) < renewal
     stage = Stage(engine)
 
     async def charged() -> int:
-        """Of the second period; the gateway needs 50 ms for each, so the wave lasts a while."""
+        """Of the second period; the gateway needs 80 ms for each, so the wave lasts a while."""
         found = await stage.rows("SELECT count(*) FROM simulator.payments WHERE key LIKE '%:1:period:1'")
         return int(found[0][0])
 

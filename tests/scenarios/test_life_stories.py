@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionStatus
 from perennial.domain.errors import AlreadySubscribed, CommandRefused
 from perennial.engine import subscriptions
 from perennial.engine.subscriptions import NewSubscription
-from tests.support.stage import Stage, at
+from tests.support.stage import Stage, at, eventually
 
 
 async def _refused(stage: Stage, sub: str, name: str, **fields: object) -> str:
@@ -129,6 +129,11 @@ async def test_the_same_plan_twice_is_refused_until_the_first_has_ended(stage: S
 async def test_refusals_name_their_reason_and_change_nothing(stage: Stage) -> None:
     clock = await stage.clock("2026-04-01 09:00")
     sub = await stage.subscribe(clock)
+
+    async def at_rest() -> bool:
+        return not (await stage.progress(sub)).busy
+
+    await eventually(at_rest)
     before = await stage.rows("SELECT step, state FROM subscriptions WHERE id = :id", id=sub)
     history = (await stage.handle(sub).describe()).history_length
     assert await _refused(stage, sub, "resume") == "not_paused"
