@@ -7,7 +7,7 @@ changes of plan) is taken from the record.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from perennial.domain import calendar
 from perennial.domain.calendar import Interval
@@ -96,7 +96,7 @@ def _judge(life: Life, period: _Period, verdict: Verdict) -> int:
     """Returns how many boundaries were passed over before the next period began."""
     last = period.stretches[-1]
     number, end = last.period_no, next(period.ends)
-    stopped = last.start if last.kind in GAPS else life.ended_at if period.next_start is None else None
+    stopped = _stopped(period.stretches) or (life.ended_at if period.next_start is None else None)
     if stopped is not None:
         if stopped > end and end not in life.closings and not life.given_up:
             _miss(verdict, period, stopped, end, f"period {number} should have ended on {end}, it ran until {stopped}")
@@ -115,6 +115,12 @@ def _judge(life: Life, period: _Period, verdict: Verdict) -> int:
     else:
         verdict.due += 1
     return 0
+
+
+def _stopped(stretches: tuple[Stretch, ...]) -> datetime | None:
+    """When service stopped for good in this period: it may have been unpaid for a while before it ended."""
+    gaps = list(takewhile(lambda stretch: stretch.kind in GAPS, reversed(stretches)))
+    return gaps[-1].start if gaps else None
 
 
 def _miss(verdict: Verdict, period: _Period, until: datetime, end: datetime, problem: str) -> int:

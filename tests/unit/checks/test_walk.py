@@ -133,3 +133,9 @@ def test_an_interval_changed_and_changed_back_at_one_instant_begins_a_new_count(
     intervals = ((BEGIN, MONTH), (changed, YEAR), (changed, MONTH))
     assert walk(*spans, reached=at(3, 20), intervals=intervals) == Verdict(due=1)
     assert walk(*spans, reached=at(3, 20)).problems
+
+
+def test_what_went_unpaid_and_ended_later_owed_no_renewal_in_between() -> None:
+    unpaid, ended, back = at(2, 14), at(3, 10), at(4, 1)
+    spans = ((BEGIN, unpaid, "paid", 0), (unpaid, ended, "unpaid", 0), (ended, back, "ended", 0))
+    assert walk(*spans, (back, at(5, 1), "paid", 1), revivals=frozenset({back})) == Verdict()
