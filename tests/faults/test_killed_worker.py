@@ -69,7 +69,7 @@ async def test_a_worker_killed_between_any_two_steps_charges_once(
     first = workers(str(plan), str(marks))
 
     # The machine's clock at the edge says a week ago, so the second period begins for real in a few seconds.
-    renewal = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
+    renewal = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=16)
     herd = Herd(Stage(replace(faulty, clock=lambda: renewal - WEEK)))
     renewing, retrying, leaving = await asyncio.gather(
         herd.join(BILL), herd.join(COLLECT, "pm_card_declines_charges_2_to_2"), herd.join(CREDIT)
