@@ -4,11 +4,13 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
 
 from activities.registry import build_activities
 from perennial.config import Settings
@@ -19,6 +21,11 @@ from workflows.registry import WORKFLOWS
 # As many threads as database connections: an activity that waits for a connection is only a hidden queue.
 MAX_ACTIVITIES = 10
 MAX_CACHED_RUNS = 500
+# A module that is neither passed through on purpose nor made for the sandbox would be there twice: it is an error.
+SANDBOX = replace(
+    SandboxRestrictions.default,
+    import_notification_policy=SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH,
+)
 
 
 def build_worker(
@@ -32,9 +39,7 @@ def build_worker(
     """
     settings = engine.settings
     runner = (
-        SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
-        if settings.sandboxed_workflows
-        else UnsandboxedWorkflowRunner()
+        SandboxedWorkflowRunner(restrictions=SANDBOX) if settings.sandboxed_workflows else UnsandboxedWorkflowRunner()
     )
     slots = min(MAX_ACTIVITIES, settings.database_pool_size)
     return Worker(

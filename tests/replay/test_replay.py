@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,8 +23,8 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
     WorkflowRunner,
 )
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
-from temporalio.workflow import ActivityHandle, NondeterminismError, SandboxImportNotificationPolicy
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.workflow import ActivityHandle, NondeterminismError
 from temporalio.workflow import _Definition as Definition
 
 import workflows.subscription
@@ -35,16 +35,12 @@ from perennial.domain.gift import GiftDueKind
 from perennial.domain.subscription.due import DueKind
 from perennial.domain.subscription.effects import Decision
 from tests.replay import histories
+from worker import SANDBOX
 from workflows import signboard
 from workflows.registry import WORKFLOWS
 
-# Strict: a module that is neither passed through on purpose nor made for the sandbox is an error.
-STRICT = replace(
-    SandboxRestrictions.default,
-    import_notification_policy=SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH,
-)
 RUNNERS: dict[str, WorkflowRunner] = {
-    "sandboxed": SandboxedWorkflowRunner(restrictions=STRICT),
+    "sandboxed": SandboxedWorkflowRunner(restrictions=SANDBOX),
     "unsandboxed": UnsandboxedWorkflowRunner(),
 }
 

@@ -8,7 +8,7 @@ import pytest
 import workflows.subscription
 from perennial.engine.context import Engine, open_engine
 from tests.support.stage import Stage
-from tests.workflows.plain_domain import Careless
+from tests.workflows.careless import Careless
 from worker import build_worker
 from workflows.registry import WORKFLOWS
 

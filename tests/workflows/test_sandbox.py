@@ -16,7 +16,8 @@ from temporalio.workflow import NondeterminismError, UnfinishedUpdateHandlersWar
 from perennial.domain.subscription import State, act, next_due
 from perennial.engine.context import Engine
 from tests.support.stage import Stage
-from tests.workflows.plain_domain import Careless, Peeking, PlainDomain
+from tests.workflows.careless import Careless
+from tests.workflows.plain_domain import Peeking, PlainDomain
 
 # All of the sandbox but one rule: it wraps `zoneinfo.ZoneInfo`, and then `datetime` does not take it for a time zone.
 _MEMBERS = SandboxRestrictions.invalid_module_members_default
