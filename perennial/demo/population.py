@@ -123,10 +123,13 @@ def _group(
 
 
 def _stop(chance: Random, wall: datetime, timezone: str, month: int) -> datetime:
-    """Some time in the month; now and then the very instant at which renewals are due, or a second beside it."""
+    """Some time in the month; now and then the very instant at which renewals are due, or shortly before or after it.
+
+    Not just before: between two advances a workflow's own clock runs on with the machine's.
+    """
     first, last = (calendar.boundary(wall, _MONTH, timezone, index) for index in (month, month + 1))
     if month and chance.random() < 0.25:  # noqa: PLR2004 - now and then
-        return first + timedelta(seconds=chance.choice((-1, 0, 0, 1)))
+        return first + timedelta(seconds=chance.choice((-600, 0, 0, 1)))
     seconds = int((last - first).total_seconds())
     return first + timedelta(seconds=chance.randrange(60, seconds - 60))
 
