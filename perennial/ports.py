@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from perennial.domain.errors import PerennialError
+from perennial.domain.tax import Sale, TaxRate
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -261,6 +262,14 @@ class PaymentGateway(Protocol):
 
     def payments(self, after: str | None, limit: int) -> Page[GatewayPayment]:
         """All charges in a fixed order, oldest first; `after` is the `next` of the page before."""
+
+
+@runtime_checkable
+class TaxCalculator(Protocol):
+    """Which taxes a sale bears. Asked inside the transaction that issues an invoice: it must not wait for a network."""
+
+    def rates(self, sale: Sale) -> tuple[TaxRate, ...]:
+        """Every tax, also one of nought that has to be stated with its reason; none where the seller collects none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,24 @@
 
 from perennial.db.models.base import Base
 from perennial.db.models.catalog import Coupon, Plan, PlanVersion
-from perennial.db.models.customers import Customer, PaymentMethod
-from perennial.db.models.invoices import CreditNote, Invoice, InvoiceLine, NumberSeries
+from perennial.db.models.customers import Customer, LocationEvidence, PaymentMethod
+from perennial.db.models.invoices import (
+    Correction,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    InvoiceTax,
+    NumberSeries,
+)
 from perennial.db.models.ledger import CreditBalance, LedgerEntry, LedgerTransaction
 from perennial.db.models.messages import IdempotencyKey, MailboxMessage, OutboxMessage
 from perennial.db.models.payments import PaymentAttempt, Refund, WebhookEvent
+from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
 
 __all__ = [
     "Base",
+    "Correction",
     "Coupon",
     "CreditBalance",
     "CreditNote",
@@ -19,8 +28,10 @@ __all__ = [
     "IdempotencyKey",
     "Invoice",
     "InvoiceLine",
+    "InvoiceTax",
     "LedgerEntry",
     "LedgerTransaction",
+    "LocationEvidence",
     "MailboxMessage",
     "NumberSeries",
     "OutboxMessage",
@@ -29,6 +40,7 @@ __all__ = [
     "Plan",
     "PlanVersion",
     "Refund",
+    "Seller",
     "ServiceSpan",
     "Subscription",
     "TestClock",

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Numeric
+from sqlalchemy import CheckConstraint, ForeignKey, Numeric, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perennial.db.models.base import Base
@@ -19,7 +19,11 @@ class Plan(Base):
 
 
 class PlanVersion(Base):
-    """`prices` maps a currency to a pricing model (see `perennial.domain.pricing`), amounts in major units."""
+    """`prices` maps a currency to a pricing model (see `perennial.domain.pricing`), amounts in major units.
+
+    `charges`: [{code, name, meter, prices}] in arrears; `fees`: [{code, name, amounts}] once; `addons`:
+    [{code, name, prices}]; `entitlements`: see `perennial.domain.entitlements`.
+    """
 
     __tablename__ = "plan_versions"
 
@@ -35,18 +39,38 @@ class PlanVersion(Base):
     proration: Mapped[str]
     dunning: Mapped[dict[str, Any]]
     allow_multiple: Mapped[bool]
+    charges: Mapped[list[Any]] = mapped_column(server_default="[]")
+    fees: Mapped[list[Any]] = mapped_column(server_default="[]")
+    addons: Mapped[list[Any]] = mapped_column(server_default="[]")
+    entitlements: Mapped[list[Any]] = mapped_column(server_default="[]")
+    # Whether prices hold the tax already.
+    tax_inclusive: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
 
 
 class Coupon(Base):
-    """Either a percentage or an amount; `duration_periods` is null for a coupon that lasts for ever."""
+    """Either a percentage or an amount; `duration_periods` is null for a coupon that lasts for ever.
+
+    `plans` null: every plan. `redeemed` counts redemptions and never passes `max_redemptions`.
+    """
 
     __tablename__ = "coupons"
-    __table_args__ = (CheckConstraint("(percent_off IS NULL) <> (amount_off IS NULL)", name="percent_or_amount"),)
+    __table_args__ = (
+        CheckConstraint("(percent_off IS NULL) <> (amount_off IS NULL)", name="percent_or_amount"),
+        CheckConstraint("redeemed >= 0 AND redeemed <= coalesce(max_redemptions, redeemed)", name="redemptions"),
+    )
 
     code: Mapped[str] = mapped_column(primary_key=True)
     percent_off: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
     amount_off: Mapped[int | None]
     currency: Mapped[str | None]
     duration_periods: Mapped[int | None]
+    plans: Mapped[list[Any] | None]
+    first_time_only: Mapped[bool] = mapped_column(server_default=false())
+    # Whether it may be in force beside another coupon that says the same of itself.
+    combinable: Mapped[bool] = mapped_column(server_default=false())
+    max_redemptions: Mapped[int | None]
+    redeemed: Mapped[int] = mapped_column(server_default="0")
+    expires_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

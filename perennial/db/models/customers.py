@@ -1,8 +1,8 @@
-"""Customers and their payment methods. The only tables that hold personal data of subscribers."""
+"""Customers, their payment methods and the evidence of where they are. Personal data of subscribers stands here."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Identity, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perennial.db.models.base import Base
@@ -15,7 +15,37 @@ class Customer(Base):
     name: Mapped[str]
     email: Mapped[str] = mapped_column(index=True)
     timezone: Mapped[str] = mapped_column(server_default="UTC")
+    # BCP 47: the language and number format of what the customer reads.
+    locale: Mapped[str] = mapped_column(server_default="en")
+    company: Mapped[str | None]
+    address_line1: Mapped[str | None]
+    address_line2: Mapped[str | None]
+    postal_code: Mapped[str | None]
+    city: Mapped[str | None]
+    # ISO 3166-2 without the country, such as CA or BE.
+    region: Mapped[str | None]
+    # ISO 3166-1 alpha-2; without it no tax can be decided.
+    country: Mapped[str | None]
+    vat_number: Mapped[str | None]
+    # Set when the number was found valid; a number that fails is refused, one that is changed is checked anew.
+    vat_checked_at: Mapped[datetime | None]
+    tax_exempt: Mapped[bool] = mapped_column(server_default=false())
+    # Days to pay an invoice that is sent; null: the payment method is charged at once.
+    net_days: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LocationEvidence(Base):
+    """What says where a customer is, as tax offices want it kept: billing_address, ip, card, declared."""
+
+    __tablename__ = "location_evidence"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    kind: Mapped[str]
+    country: Mapped[str]
+    region: Mapped[str | None]
+    recorded_at: Mapped[datetime]
 
 
 class PaymentMethod(Base):

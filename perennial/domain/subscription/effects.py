@@ -6,7 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from perennial.domain.calendar import Period
-from perennial.domain.subscription.state import Span, State
+from perennial.domain.pricing import PricingModel
+from perennial.domain.subscription.state import Discount, Span, State, UsageStretch
 
 
 class Trigger(StrEnum):
@@ -21,30 +22,65 @@ class Trigger(StrEnum):
 
 class LineKind(StrEnum):
     PLAN = "plan"
+    ADD_ON = "add_on"
+    FEE = "fee"
+    USAGE = "usage"
     PRORATION_CREDIT = "proration_credit"
     PRORATION_DEBIT = "proration_debit"
     GIFT = "gift"
+    ONE_OFF = "one_off"
+
+    @property
+    def recurs(self) -> bool:
+        """Whether it pays for a stretch of service in advance, so that its unused rest can be given back."""
+        return self in (LineKind.PLAN, LineKind.ADD_ON, LineKind.PRORATION_DEBIT)
+
+
+@dataclass(frozen=True, slots=True)
+class LineDiscount:
+    """What a coupon takes off a line, minor units."""
+
+    coupon: str
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`amount` before, `discount` what is taken off it; both minor units. A credit has a negative amount."""
+    """`amount` as priced, `discounts` what is taken off it; minor units. A credit has a negative amount.
+
+    `price` is the model that `quantity` was asked for, for the tiers on the document. A credit line `corrects` the
+    invoices (business keys, oldest first) that charged what it takes back.
+    """
 
     kind: LineKind
     description: str
     quantity: Decimal
     amount: int
     period: Period
-    discount: int = 0
+    discounts: tuple[LineDiscount, ...] = ()
+    code: str = ""
+    price: PricingModel | None = None
+    tax_inclusive: bool = False
+    corrects: tuple[str, ...] = ()
 
     @property
-    def net(self) -> int:
+    def discount(self) -> int:
+        return sum(part.amount for part in self.discounts)
+
+    @property
+    def charged(self) -> int:
+        """What the line costs, before a tax that comes on top."""
         return self.amount - self.discount
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDraft:
-    """What will be invoiced. `key` is the business key: the same draft is never invoiced twice."""
+    """What will be invoiced. `key` is the business key: the same draft is never invoiced twice.
+
+    Tax and what was used in the stretches `usage` are found when it is issued, and stand in no sum here. `coupons` are
+    those in force, with what is left of an amount after the lines: it goes on to the usage. `net_days`: days to pay an
+    invoice that is sent; None: it is charged at once.
+    """
 
     key: str
     reason: str
@@ -52,18 +88,15 @@ class InvoiceDraft:
     period_no: int
     period: Period
     lines: tuple[Line, ...]
-
-    @property
-    def subtotal(self) -> int:
-        return sum(line.amount for line in self.lines)
-
-    @property
-    def discount(self) -> int:
-        return sum(line.discount for line in self.lines)
+    usage: tuple[UsageStretch, ...] = ()
+    coupons: tuple[Discount, ...] = ()
+    net_days: int | None = None
+    memo: str | None = None
 
     @property
     def total(self) -> int:
-        return self.subtotal - self.discount
+        """Minor units as priced: a tax on top and usage are not in it."""
+        return sum(line.charged for line in self.lines)
 
 
 # --- effects ---------------------------------------------------------------------------------------------------------
@@ -108,11 +141,21 @@ class CloseInvoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
-    """Give money back for `invoices`.
+class CreditedPart:
+    """The line at `position` of the one invoice that is credited. `amount` None: all that is left of it."""
 
-    `amount` in minor units, None for all that was paid. `refund` sends it back through the gateway as far as it was
-    paid there, newest invoice first; the rest, or all of it, goes to the customer's credit balance.
+    position: int
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Give money back for `invoices` (business keys).
+
+    `amount` in minor units as the lines are priced (a tax on top of them goes back with it), None for all that was
+    paid. Only lines that recur are meant, newest invoice first, unless `lines` names some or everything is given back.
+    `refund` sends it back through the gateway as far as it was paid there; the rest, or all of it, goes to the
+    customer's credit balance.
     """
 
     key: str
@@ -121,6 +164,8 @@ class Credit:
     invoices: tuple[str, ...]
     amount: int | None
     refund: bool
+    lines: tuple[CreditedPart, ...] = ()
+    memo: str | None = None
 
 
 Effect = Bill | Collect | Settle | CloseInvoice | Credit

@@ -1,5 +1,6 @@
 """What a subscription is at one moment: a value without personal data, small enough to travel with every step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -7,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from perennial.domain.calendar import Period
-from perennial.domain.catalog import PlanTerms
+from perennial.domain.catalog import AddOn, PlanTerms, UsageCharge
 from perennial.domain.money import round_half_away
 
 
@@ -47,12 +48,20 @@ class SpanKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """A redeemed coupon: a percentage or an amount in minor units; `periods_left` None means for ever."""
+    """A redeemed coupon: a percentage or an amount in minor units; `periods_left` None means for ever.
+
+    `plans` (codes; none: every plan) are those that it is good for: on another it rests.
+    """
 
     coupon: str
     percent: Decimal | None = None
     amount: int | None = None
     periods_left: int | None = None
+    plans: tuple[str, ...] = ()
+    combinable: bool = False
+
+    def is_for(self, plan: str) -> bool:
+        return not self.plans or plan in self.plans
 
     def off(self, amount: int) -> int:
         """How much less than `amount` is charged; never more than the amount itself."""
@@ -67,6 +76,16 @@ class Discount:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageStretch:
+    """Service whose usage is still to be charged, on the terms that were in force. Half-open, UTC."""
+
+    period_no: int
+    start: datetime
+    end: datetime
+    charges: tuple[UsageCharge, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """`was` and `kind` are the status and the service to return to; the rest of the period is kept until then."""
 
@@ -78,11 +97,12 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
-    """A change of plan or quantity that waits for the end of the period."""
+    """A change of plan, quantity or add-ons that waits for the end of the period."""
 
     at: datetime
     terms: PlanTerms
     quantity: int
+    addons: tuple[AddOn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,14 @@ class ScheduledPause:
     def moved_to(self, at: datetime) -> "ScheduledPause | None":
         """The end of the period, for which it waits, has moved. None when the pause would be over by then."""
         return replace(self, at=at) if self.until is None or self.until > at else None
+
+
+def discounted(amount: int, discounts: Sequence[Discount], plan: str) -> int:
+    """What is left of `amount` after each coupon in turn; those that are not for this plan rest."""
+    for discount in discounts:
+        if discount.is_for(plan):
+            amount -= discount.off(amount)
+    return amount
 
 
 class RefundPolicy(StrEnum):
@@ -171,7 +199,8 @@ class State:
     the whole life (it names invoices, so it never repeats). `period_amount` (minor units) is what a whole period costs
     now, `period_discount` taken off: the base of credits for the unused rest. `period_billed` is what has been billed
     for the running period less what has been credited, the most that can be given back; `period_invoices` are those
-    that paid for it. `span` is the stretch of service that is running.
+    that paid for it. `span` is the stretch of service that is running. `usage_from` is where the usage begins that no
+    stretch of `usage_due` covers yet. All amounts are as priced: a tax on top of them is the invoice's affair.
     """
 
     id: str
@@ -190,12 +219,17 @@ class State:
     span: Span
     period_amount: int = 0
     period_billed: int = 0
-    period_discount: Discount | None = None
+    period_discounts: tuple[Discount, ...] = ()
     period_invoices: tuple[str, ...] = ()
     payment_method_id: str | None = None
     trial_end: datetime | None = None
     incomplete_until: datetime | None = None
-    discount: Discount | None = None
+    discounts: tuple[Discount, ...] = ()
+    addons: tuple[AddOn, ...] = ()
+    fees_billed: bool = False
+    usage_from: datetime | None = None
+    usage_due: tuple[UsageStretch, ...] = ()
+    net_days: int | None = None
     collection: Collection | None = None
     pause: Pause | None = None
     scheduled_pause: ScheduledPause | None = None
@@ -216,3 +250,13 @@ class State:
     @property
     def is_begun(self) -> bool:
         return self.step > 0
+
+    @property
+    def full_amount(self) -> int:
+        """Minor units of a whole period on the terms of today, discounts not taken off."""
+        return self.terms.amount(self.quantity, self.addons)
+
+    @property
+    def discounted_amount(self) -> int:
+        """What the next whole period would cost, minor units."""
+        return discounted(self.full_amount, self.discounts, self.terms.code)
