@@ -17,7 +17,7 @@
     ├── CommandRefused              the state of things does not allow it; `subject` says of what
     │   ├── SubscriptionEnded, NotPaused, AlreadyPaused, PaymentOverdue, SamePlan, CurrencyChange,
     │   │   AlreadyCanceling, NotCanceling, NotRenewing, NotTrialing, NotReactivatable, CancellationPending,
-    │   │   NothingToPay, AlreadySkipping, AlreadyDiscounted, PrepaidByGift, ChangePending     (subscriptions)
+    │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift, ChangePending     (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
     │   └── GiftNotClaimable, GiftNotCancelable                                   (gifts)
     ├── NotFound                    no such thing
@@ -220,6 +220,13 @@ class NothingToPay(CommandRefused):
         super().__init__(subscription, "no invoice is open")
 
 
+class InvoiceNotOpen(CommandRefused):
+    code = "invoice_not_open"
+
+    def __init__(self, invoice: str) -> None:
+        super().__init__(invoice, "the invoice is not open")
+
+
 class AlreadySkipping(CommandRefused):
     code = "already_skipping"
 
@@ -231,7 +238,7 @@ class AlreadyDiscounted(CommandRefused):
     code = "already_discounted"
 
     def __init__(self, subscription: str, coupon: str) -> None:
-        super().__init__(subscription, f"coupon {coupon!r} is in force; coupons do not stack")
+        super().__init__(subscription, f"coupon {coupon!r} is in force and does not go together with this one")
 
 
 class PrepaidByGift(CommandRefused):

@@ -15,6 +15,11 @@ def change_invoice(subscription: str, request_id: str) -> str:
     return f"invoice:{subscription}:change:{request_id}"
 
 
+def final_invoice(subscription: str, period_no: int) -> str:
+    """What was used up to the end, billed when the subscription ends in this period."""
+    return f"invoice:{subscription}:{period_no}:final"
+
+
 def gift_invoice(gift: str) -> str:
     return f"invoice:{gift}:purchase"
 

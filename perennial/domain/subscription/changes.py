@@ -1,13 +1,14 @@
 """Changes of plan and quantity, at once with proration or at the end of the period."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from perennial.domain import calendar, keys
 from perennial.domain.calendar import Period
-from perennial.domain.catalog import PlanTerms
+from perennial.domain.catalog import AddOn, PlanTerms
 from perennial.domain.errors import CancellationPending, CurrencyChange, PrepaidByGift, SamePlan
+from perennial.domain.money import allocate
 from perennial.domain.proration import PlanChange, ProrationBasis, plan_change
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.effects import (
@@ -23,6 +24,7 @@ from perennial.domain.subscription.effects import (
 )
 from perennial.domain.subscription.lifecycle import require_settled
 from perennial.domain.subscription.opening import check_quantity
+from perennial.domain.subscription.periods import after_a_period
 from perennial.domain.subscription.state import (
     Collection,
     ScheduledChange,
@@ -30,44 +32,73 @@ from perennial.domain.subscription.state import (
     SpanKind,
     State,
     Status,
+    discounted,
 )
+from perennial.domain.subscription.usage import close_usage, count_usage, due_date
+
+_Change = c.ChangePlan | c.ChangeQuantity | c.ChangeAddOns
 
 
 def change_plan(state: State, command: c.ChangePlan, at: datetime) -> Decision:
     quantity = state.quantity if command.quantity is None else command.quantity
-    return _change(state, command.terms, quantity, command, at)
+    offered = {addon.code for addon in command.terms.addons}
+    kept = tuple(addon for addon in state.addons if addon.code in offered)
+    return _change(
+        state, _Wanted(command.terms, quantity, kept if command.addons is None else command.addons), command, at
+    )
 
 
 def change_quantity(state: State, command: c.ChangeQuantity, at: datetime) -> Decision:
-    return _change(state, state.terms, command.quantity, command, at)
+    return _change(state, _Wanted(state.terms, command.quantity, state.addons), command, at)
 
 
-def _change(
-    state: State, terms: PlanTerms, quantity: int, command: c.ChangePlan | c.ChangeQuantity, at: datetime
-) -> Decision:
-    check_quantity(terms, quantity)
-    if terms.currency != state.currency:
-        raise CurrencyChange(state.id, state.currency, terms.currency)
-    if (terms.code, terms.version, quantity) == (state.terms.code, state.terms.version, state.quantity):
+def change_addons(state: State, command: c.ChangeAddOns, at: datetime) -> Decision:
+    return _change(state, _Wanted(state.terms, state.quantity, command.addons), command, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    terms: PlanTerms
+    quantity: int
+    addons: tuple[AddOn, ...]
+
+    def is_had_by(self, state: State) -> bool:
+        same_plan = (self.terms.code, self.terms.version) == (state.terms.code, state.terms.version)
+        return same_plan and self.quantity == state.quantity and set(self.addons) == set(state.addons)
+
+    @property
+    def data(self) -> dict[str, str]:
+        terms = self.terms
+        data = {"plan": terms.code, "version": str(terms.version), "quantity": str(self.quantity)}
+        if self.addons:
+            data["addons"] = ", ".join(f"{addon.code} x {addon.quantity}" for addon in self.addons)
+        return data
+
+
+def _change(state: State, wanted: _Wanted, command: _Change, at: datetime) -> Decision:
+    check_quantity(wanted.terms, wanted.quantity, wanted.addons)
+    if wanted.terms.currency != state.currency:
+        raise CurrencyChange(state.id, state.currency, wanted.terms.currency)
+    if wanted.is_had_by(state):
         if state.scheduled_change is None:
-            raise SamePlan(state.id, terms.code)
-        note = Note(at, "change_undone", command.actor, _data(terms, quantity))
+            raise SamePlan(state.id, wanted.terms.code)
+        note = Note(at, "change_undone", command.actor, wanted.data)
         return Decision(replace(state, scheduled_change=None), notes=(note,))
     require_settled(state)
     if state.prepaid_periods:
         raise PrepaidByGift(state.id)  # periods of one plan would be served on another, without a payment
     if command.when is c.When.PERIOD_END:
-        return _schedule(state, terms, quantity, command, at)
+        return _schedule(state, wanted, command, at)
     if state.span.kind is SpanKind.PREPAID:
         raise PrepaidByGift(state.id)
-    return _change_now(state, terms, quantity, command, at)
+    return _change_now(state, wanted, command, at)
 
 
-def _schedule(state: State, terms: PlanTerms, quantity: int, command: c.Command, at: datetime) -> Decision:
+def _schedule(state: State, wanted: _Wanted, command: c.Command, at: datetime) -> Decision:
     if state.cancellation:
         raise CancellationPending(state.id)
-    change = ScheduledChange(state.period.end, terms, quantity)
-    note = Note(at, "change_scheduled", command.actor, _data(terms, quantity) | {"at": change.at.isoformat()})
+    change = ScheduledChange(state.period.end, wanted.terms, wanted.quantity, wanted.addons)
+    note = Note(at, "change_scheduled", command.actor, wanted.data | {"at": change.at.isoformat()})
     return Decision(replace(state, scheduled_change=change), notes=(note,))
 
 
@@ -75,28 +106,30 @@ def apply_scheduled(state: State) -> Decision:
     """At the boundary, just before the renewal: the renewal then bills the new terms."""
     change = state.scheduled_change
     assert change is not None, "only a scheduled change falls due"
-    state = _with_terms(replace(state, scheduled_change=None), change.terms, change.quantity, state.period.end)
-    return Decision(state, notes=(Note(change.at, "plan_changed", data=_data(change.terms, change.quantity)),))
+    wanted = _Wanted(change.terms, change.quantity, change.addons)
+    state = _with(close_usage(replace(state, scheduled_change=None), change.at), wanted, state.period.end)
+    return Decision(state, notes=(Note(change.at, "plan_changed", data=wanted.data),))
 
 
-def _with_terms(state: State, terms: PlanTerms, quantity: int, cycle_at: datetime) -> State:
+def _with(state: State, wanted: _Wanted, cycle_at: datetime) -> State:
     """Another interval needs another anchor: the boundary at which it begins."""
-    if terms.interval != state.terms.interval:
+    if wanted.terms.interval != state.terms.interval:
         state = replace(state, anchor=calendar.to_wall(cycle_at, state.timezone), index=-1)
-    return replace(state, terms=terms, quantity=quantity)
+    return replace(state, terms=wanted.terms, quantity=wanted.quantity, addons=wanted.addons)
 
 
-def _change_now(
-    state: State, terms: PlanTerms, quantity: int, command: c.ChangePlan | c.ChangeQuantity, at: datetime
-) -> Decision:
-    note = Note(at, "plan_changed", command.actor, _data(terms, quantity))
+def _change_now(state: State, wanted: _Wanted, command: _Change, at: datetime) -> Decision:
+    note = Note(at, "plan_changed", command.actor, wanted.data)
     message = Message(keys.notify("plan_changed", f"{state.id}:{command.request_id}"), "plan_changed")
     old = state
-    state = _with_terms(replace(state, scheduled_change=None), terms, quantity, state.period.end)
+    state = _with(replace(state, scheduled_change=None), wanted, state.period.end)
     if state.status is Status.TRIALING:
         return Decision(state, notes=(note,), messages=(message,))
     basis = command.proration or old.terms.proration
-    reset = terms.interval != old.terms.interval
+    reset = wanted.terms.interval != old.terms.interval
+    if reset or wanted.terms.charges != old.terms.charges:
+        # What was used so far is charged as it was agreed then, with the next invoice.
+        state = count_usage(replace(state, usage_due=close_usage(old, at).usage_due), at)
     spans: tuple[Span, ...] = ()
     if reset:
         state, spans = _restart_cycle(state, old, at)
@@ -112,8 +145,7 @@ def _new_amount(state: State, old: State, basis: ProrationBasis, *, reset: bool)
     """What a whole period costs from now on. What is not charged now must not be credited later either."""
     if not reset and (basis is ProrationBasis.NONE or old.span.kind is SpanKind.SKIPPED):
         return old.period_amount
-    amount, discount = state.terms.amount(state.quantity), state.period_discount
-    return amount - discount.off(amount) if discount else amount
+    return discounted(state.full_amount, state.period_discounts, state.terms.code)
 
 
 def _prorate(old: State, new_amount: int, at: datetime, basis: ProrationBasis, *, reset: bool) -> PlanChange:
@@ -135,7 +167,6 @@ def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple
     anchor = calendar.to_wall(at, state.timezone)
     period = Period(at, calendar.boundary(anchor, state.terms.interval, state.timezone, 1))
     span = Span(at, period.end, SpanKind.PAID, state.period_no + 1)
-    discount = state.discount.after_a_period() if state.discount else None
     cancellation = replace(state.cancellation, at=period.end) if state.cancellation else None
     pause = state.scheduled_pause.moved_to(period.end) if state.scheduled_pause else None
     restarted = replace(
@@ -145,8 +176,8 @@ def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple
         period=period,
         period_no=state.period_no + 1,
         span=span,
-        discount=discount,
-        period_discount=state.discount,
+        discounts=after_a_period(state.discounts, state.terms.code),
+        period_discounts=state.discounts,
         cancellation=cancellation,
         scheduled_pause=pause,
     )
@@ -166,20 +197,19 @@ def _money(
     if not change.credit and not change.debit:
         return state, ()
     draft = _draft(state, old, change, request_id, at)
-    collection = Collection(invoice=draft.key, attempt=1, in_flight=True)
+    due_at = due_date(state, at)
+    collection = Collection(invoice=draft.key, attempt=0 if due_at else 1, in_flight=True, due_at=due_at)
     state = replace(state, collection=collection, period_invoices=(*old.period_invoices, draft.key))
-    return state, (Bill(draft, state.payment_method_id),)
+    return state, (Bill(draft, state.payment_method_id, collect=due_at is None),)
 
 
 def _draft(state: State, old: State, change: PlanChange, request_id: str, at: datetime) -> InvoiceDraft:
     unused, rest = Period(at, old.period.end), Period(at, state.period.end)
-    lines = []
-    if change.credit:
-        name = f"Unused time on {old.terms.name}"
-        lines.append(Line(LineKind.PRORATION_CREDIT, name, Decimal(old.quantity), -change.credit, unused))
-    if change.debit:
-        name = f"Remaining time on {state.terms.name}"
-        lines.append(Line(LineKind.PRORATION_DEBIT, name, Decimal(state.quantity), change.debit, rest))
+    lines = [
+        replace(line, corrects=old.period_invoices)
+        for line in _lines(LineKind.PRORATION_CREDIT, "Unused time on", old, -change.credit, unused)
+    ]
+    lines += _lines(LineKind.PRORATION_DEBIT, "Remaining time on", state, change.debit, rest)
     return InvoiceDraft(
         key=keys.change_invoice(state.id, request_id),
         reason="plan_change",
@@ -187,8 +217,25 @@ def _draft(state: State, old: State, change: PlanChange, request_id: str, at: da
         period_no=state.period_no,
         period=rest,
         lines=tuple(lines),
+        net_days=state.net_days,
     )
 
 
-def _data(terms: PlanTerms, quantity: int) -> dict[str, str]:
-    return {"plan": terms.code, "version": str(terms.version), "quantity": str(quantity)}
+def _lines(kind: LineKind, what: str, state: State, amount: int, period: Period) -> list[Line]:
+    """The amount was rounded once; plan and add-ons share it by their prices."""
+    items = state.terms.items(state.quantity, state.addons)
+    weights = [item.amount for item in items]
+    shares = allocate(amount, weights if any(weights) else [1] + [0] * (len(items) - 1))
+    return [
+        Line(
+            kind,
+            f"{what} {item.name}",
+            Decimal(item.quantity),
+            share,
+            period,
+            code=item.code,
+            tax_inclusive=state.terms.tax_inclusive,
+        )
+        for item, share in zip(items, shares, strict=True)
+        if share
+    ]

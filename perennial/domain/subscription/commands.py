@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from perennial.domain.catalog import PlanTerms
+from perennial.domain.catalog import AddOn, PlanTerms
 from perennial.domain.errors import InvalidInstant
 from perennial.domain.proration import ProrationBasis
+from perennial.domain.subscription.effects import CreditedPart
 from perennial.domain.subscription.state import Discount
 from perennial.domain.subscription.state import RefundPolicy as RefundPolicy  # noqa: PLC0414 - a word of `Cancel`
 
@@ -49,10 +50,14 @@ class Resume(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePlan(Command):
-    """To `terms` (of the subscription's own currency) and, if given, `quantity`."""
+    """To `terms` (of the subscription's own currency) and, if given, `quantity` and `addons`.
+
+    Without `addons` those stay that the new terms have too.
+    """
 
     terms: PlanTerms
     quantity: int | None = None
+    addons: tuple[AddOn, ...] | None = None
     when: When = When.NOW
     proration: ProrationBasis | None = None
 
@@ -60,6 +65,15 @@ class ChangePlan(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeQuantity(Command):
     quantity: int
+    when: When = When.NOW
+    proration: ProrationBasis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAddOns(Command):
+    """To exactly these add-ons of the plan; none of them means none at all."""
+
+    addons: tuple[AddOn, ...]
     when: When = When.NOW
     proration: ProrationBasis | None = None
 
@@ -99,6 +113,39 @@ class ExtendTrial(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPayment(Command):
     pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUpInvoice(Command):
+    """Take an open invoice back (`void`: it should never have been) or write it off (a loss)."""
+
+    invoice: str
+    write_off: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPayment(Command):
+    """An open invoice was paid in full past the gateways, by bank transfer for instance. `reference` finds it there."""
+
+    invoice: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditInvoice(Command):
+    """A credit note for a paid invoice of the subscription. `amount`, `lines`, `refund`: as in the effect `Credit`.
+
+    `recurring` is how much of it takes back service of the running period (minor units as priced, found at the edge):
+    that much less can be credited by later changes.
+    """
+
+    invoice: str
+    amount: int | None = None
+    lines: tuple[CreditedPart, ...] = ()
+    refund: bool = False
+    reason: str = "requested"
+    memo: str | None = None
+    recurring: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,18 @@ from typing import Any
 
 from perennial.domain import keys
 from perennial.domain.errors import SubscriptionEnded
-from perennial.domain.subscription import changes, commands, lifecycle, payments, periods
+from perennial.domain.subscription import changes, commands, invoices, lifecycle, payments, periods
 from perennial.domain.subscription.due import Due, DueKind
-from perennial.domain.subscription.effects import Collect, Decision, Effect, Message, Note, PaymentFact, Trigger
+from perennial.domain.subscription.effects import (
+    Collect,
+    Decision,
+    Effect,
+    Message,
+    Note,
+    PaymentFact,
+    Settle,
+    Trigger,
+)
 from perennial.domain.subscription.ending import close_invoices, end
 from perennial.domain.subscription.state import Closing, State, Status
 
@@ -21,6 +30,7 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.Resume: lifecycle.resume,
     commands.ChangePlan: changes.change_plan,
     commands.ChangeQuantity: changes.change_quantity,
+    commands.ChangeAddOns: changes.change_addons,
     commands.Cancel: lifecycle.cancel,
     commands.UndoCancel: lifecycle.undo_cancel,
     commands.Reactivate: lifecycle.reactivate,
@@ -31,7 +41,20 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.AddGift: lifecycle.add_gift,
     commands.SkipNext: lifecycle.skip_next,
     commands.PaymentEvent: lifecycle.payment_event,
+    commands.GiveUpInvoice: invoices.give_up_invoice,
+    commands.RecordPayment: invoices.record_payment,
+    commands.CreditInvoice: invoices.credit_invoice,
 }
+# An ended subscription can begin again, and its last invoices can still be paid, given up or corrected.
+AFTER_THE_END = (
+    commands.Reactivate,
+    commands.PaymentEvent,
+    commands.SetPaymentMethod,
+    commands.RetryPayment,
+    commands.GiveUpInvoice,
+    commands.RecordPayment,
+    commands.CreditInvoice,
+)
 
 
 def begin(state: State) -> Decision:
@@ -47,7 +70,7 @@ def decide(state: State, command: commands.Command, at: datetime) -> Decision:
     Raises:
         CommandRefused: one of its kinds, when the state does not allow the command. Nothing has happened then.
     """
-    if state.status.is_ended and not isinstance(command, commands.Reactivate | commands.PaymentEvent):
+    if state.status.is_ended and not isinstance(command, AFTER_THE_END):
         raise SubscriptionEnded(state.id, state.status.value)
     at = max(at.replace(microsecond=0), state.as_of)
     decision = _stamped(_COMMANDS[type(command)](state, command, at), at)
@@ -75,6 +98,8 @@ def resume_work(state: State) -> Effect | None:
         return None
     if case.closing:
         return close_invoices(state, case.closing).effects[0]
+    if case.due_at and not case.attempt:
+        return Settle(case.invoice, 0)
     return Collect(case.invoice, max(case.attempt, 1), state.payment_method_id, Trigger.AUTOMATIC)
 
 
@@ -83,12 +108,14 @@ def _stamped(decision: Decision, at: datetime) -> Decision:
     return replace(decision, state=replace(state, step=state.step + 1, as_of=max(state.as_of, at)))
 
 
-def _act(state: State, due: Due) -> Decision:  # noqa: C901 - one line a kind
+def _act(state: State, due: Due) -> Decision:  # noqa: C901, PLR0911 - one line a kind
     match due.kind:
         case DueKind.TRIAL_END | DueKind.RENEWAL:
             return periods.renew(state)
         case DueKind.PAYMENT_RETRY:
             return payments.retry_by_policy(state)
+        case DueKind.PAYMENT_OVERDUE:
+            return payments.overdue(state, due.at)
         case DueKind.GRACE_END:
             return payments.suspend(state, due.at)
         case DueKind.DUNNING_END:
@@ -109,7 +136,7 @@ def _act(state: State, due: Due) -> Decision:  # noqa: C901 - one line a kind
 
 
 def _cancel(state: State, at: datetime) -> Decision:
-    if state.collection:
+    if state.collection and state.collection.is_overdue:
         return close_invoices(state, Closing.REQUEST)
     reason = state.cancellation.reason if state.cancellation else "requested"
     return end(state, at, Status.CANCELED, reason)
@@ -124,11 +151,10 @@ _REMINDERS = {
 
 def _remind(state: State, due: Due) -> Decision:
     kind = _REMINDERS[due.kind]
-    amount = state.terms.amount(state.quantity)
     data = {
         "plan": state.terms.name,
         "ends_at": state.period.end.isoformat(),
-        "amount": str(amount - (state.discount.off(amount) if state.discount else 0)),
+        "amount": str(state.discounted_amount),
         "currency": state.currency,
     }
     # The day belongs to the name: an end that has moved is told again.

@@ -23,6 +23,7 @@ class DueKind(StrEnum):
 
     RESUME = "resume"
     PAYMENT_RETRY = "payment_retry"
+    PAYMENT_OVERDUE = "payment_overdue"
     GRACE_END = "grace_end"
     DUNNING_END = "dunning_end"
     EXPIRY = "expiry"
@@ -83,6 +84,8 @@ def all_due(state: State) -> Iterator[Due]:
 
 def _dunning(state: State) -> Iterator[Due]:
     case = state.collection
+    if case and case.due_at and not case.is_overdue and not case.in_flight:
+        yield Due(DueKind.PAYMENT_OVERDUE, case.due_at)
     if case is None or case.first_failed_at is None or state.status is not Status.PAST_DUE:
         return
     policy = state.terms.dunning

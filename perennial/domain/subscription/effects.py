@@ -168,7 +168,16 @@ class Credit:
     memo: str | None = None
 
 
-Effect = Bill | Collect | Settle | CloseInvoice | Credit
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Write down that an open invoice was paid past the gateways. Answers a payment fact."""
+
+    invoice: str
+    attempt: int
+    reference: str
+
+
+Effect = Bill | Collect | Settle | CloseInvoice | Credit | Receive
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------

@@ -4,13 +4,39 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.domain import keys
-from perennial.domain.subscription.effects import CloseInvoice, Credit, Decision, Message, Note
+from perennial.domain.calendar import Period
+from perennial.domain.subscription.effects import (
+    Bill,
+    CloseInvoice,
+    Credit,
+    Decision,
+    Effect,
+    InvoiceDraft,
+    Message,
+    Note,
+)
 from perennial.domain.subscription.proration import unused_amount
-from perennial.domain.subscription.state import Cancellation, Closing, RefundPolicy, Span, State, Status
+from perennial.domain.subscription.state import (
+    Arrear,
+    Cancellation,
+    Closing,
+    Collection,
+    RefundPolicy,
+    Span,
+    State,
+    Status,
+)
+from perennial.domain.subscription.usage import close_usage, due_date, without_usage
 
 
 def end(state: State, at: datetime, status: Status, reason: str, actor: str = "engine") -> Decision:
-    """No more periods. What ran is cut off at `at`."""
+    """No more periods. What ran is cut off at `at`; what was used until then is billed.
+
+    That last invoice is tried once; like one that was sent and is not due yet it stays open until somebody pays it or
+    gives it up.
+    """
+    state = without_usage(state) if state.status is Status.INCOMPLETE else close_usage(state, at)
+    sent = state.collection if state.collection and not state.collection.is_overdue else None
     span = Span(state.span.start, max(state.span.start, at), state.span.kind, state.span.period_no)
     ended = replace(
         state,
@@ -18,17 +44,29 @@ def end(state: State, at: datetime, status: Status, reason: str, actor: str = "e
         ended_at=at,
         end_reason=reason,
         span=span,
-        collection=None,
+        collection=sent,
         cancellation=None,
         pause=None,
         scheduled_change=None,
         scheduled_pause=None,
         incomplete_until=None,
         skip_next=False,
+        usage_from=None,
     )
+    effects: tuple[Effect, ...] = ()
+    if state.usage_due:
+        draft = _last_usage(state, at)
+        due_at = due_date(state, at)
+        if sent:
+            case = replace(sent, arrears=(*sent.arrears, Arrear(draft.key, due_at)))
+        else:
+            case = Collection(invoice=draft.key, attempt=0 if due_at else 1, in_flight=True, due_at=due_at)
+        ended = replace(ended, collection=case, usage_due=())
+        effects = (Bill(draft, state.payment_method_id, collect=due_at is None),)
     kind = "subscription_canceled" if status is Status.CANCELED else "subscription_expired"
     return Decision(
         ended,
+        effects=effects,
         notes=(Note(at, status.value, actor, {"reason": reason}),),
         messages=(Message(keys.notify(kind, f"{state.id}:{state.period_no}"), kind, {"reason": reason}),),
         spans=(span,),
@@ -39,7 +77,22 @@ def cancel_now(state: State, asked: Cancellation, at: datetime, actor: str = "en
     """End it and give back what `asked` wants; nothing is owed any more."""
     credit = _refund(state, asked, at)
     decision = end(state, at, Status.CANCELED, asked.reason, actor)
-    return replace(decision, effects=(credit,) if credit else ())
+    return replace(decision, effects=(credit, *decision.effects) if credit else decision.effects)
+
+
+def _last_usage(state: State, at: datetime) -> InvoiceDraft:
+    stretches = state.usage_due
+    return InvoiceDraft(
+        key=keys.final_invoice(state.id, state.period_no),
+        reason="final_usage",
+        currency=state.currency,
+        period_no=state.period_no,
+        period=Period(stretches[0].start, max(at, stretches[-1].end)),
+        lines=(),
+        usage=stretches,
+        coupons=state.period_discounts,
+        net_days=state.net_days,
+    )
 
 
 def _refund(state: State, asked: Cancellation, at: datetime) -> Credit | None:
@@ -57,6 +110,7 @@ def close_invoices(state: State, closing: Closing) -> Decision:
     """Give the oldest open invoice up; the answer decides how it goes on (it may have been paid meanwhile)."""
     case = state.collection
     assert case is not None, "only an open case is closed"
-    status = "void" if state.status is Status.INCOMPLETE else "uncollectible"
+    never_owed = closing is Closing.VOID or (closing is not Closing.WRITE_OFF and state.status is Status.INCOMPLETE)
+    status = "void" if never_owed else "uncollectible"
     state = replace(state, collection=replace(case, closing=closing, in_flight=True))
     return Decision(state, effects=(CloseInvoice(case.invoice, status),))

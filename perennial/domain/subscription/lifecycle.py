@@ -42,6 +42,7 @@ from perennial.domain.subscription.state import (
 )
 
 FARTHEST = timedelta(days=3653)
+MAX_COUPONS = 5
 
 
 def pause(state: State, command: c.PauseSubscription, at: datetime) -> Decision:
@@ -120,7 +121,7 @@ def cancel(state: State, command: c.Cancel, at: datetime) -> Decision:
     if command.when is c.When.PERIOD_END:
         return _cancel_at_period_end(state, command, at)
     asked = Cancellation(at, command.reason, command.refund, command.request_id)
-    if state.collection:
+    if state.collection and state.collection.is_overdue:
         return close_invoices(replace(state, cancellation=asked), Closing.REQUEST)
     return cancel_now(state, asked, at, command.actor)
 
@@ -145,8 +146,10 @@ def reactivate(state: State, command: c.Reactivate, at: datetime) -> Decision:
     """An ended subscription begins a new cycle now; it is active again when that is paid."""
     if not state.status.is_ended:
         raise NotReactivatable(state.id, state.status.value)
+    if state.collection:
+        raise PaymentOverdue(state.id, state.status.value)
     method = command.payment_method_id or state.payment_method_id
-    if method is None and not state.prepaid_periods and state.terms.amount(state.quantity):
+    if method is None and not state.prepaid_periods and state.net_days is None and state.costs_something:
         raise PaymentMethodRequired(state.terms.code)
     gap = Span(state.span.end or at, at, SpanKind.ENDED, state.period_no)
     state = replace(
@@ -220,11 +223,15 @@ def skip_next(state: State, command: c.SkipNext, at: datetime) -> Decision:
 
 
 def apply_coupon(state: State, command: c.ApplyCoupon, at: datetime) -> Decision:
-    """It counts from the next whole period on."""
-    if state.discount:
-        raise AlreadyDiscounted(state.id, state.discount.coupon)
-    note = Note(at, "coupon_applied", command.actor, {"coupon": command.discount.coupon})
-    return Decision(replace(state, discount=command.discount), notes=(note,))
+    """It counts from the next whole period on. Coupons stack only if all of them are combinable."""
+    in_force, new = state.discounts, command.discount
+    alone = next((each for each in (*in_force, new) if not each.combinable), None)
+    if (in_force and alone) or new.coupon in {each.coupon for each in in_force}:
+        raise AlreadyDiscounted(state.id, in_force[0].coupon)
+    if len(in_force) >= MAX_COUPONS:
+        raise AlreadyDiscounted(state.id, in_force[-1].coupon)
+    note = Note(at, "coupon_applied", command.actor, {"coupon": new.coupon})
+    return Decision(replace(state, discounts=(*in_force, new)), notes=(note,))
 
 
 def add_gift(state: State, command: c.AddGift, at: datetime) -> Decision:

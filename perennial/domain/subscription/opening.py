@@ -1,11 +1,12 @@
 """How a subscription comes to be, before anything has happened to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial.domain import calendar
 from perennial.domain.calendar import Period
-from perennial.domain.catalog import PlanTerms
+from perennial.domain.catalog import AddOn, PlanTerms
 from perennial.domain.errors import InvalidQuantity, PaymentMethodRequired
 from perennial.domain.subscription.state import Discount, Span, SpanKind, State, Status
 
@@ -18,7 +19,10 @@ INCOMPLETE_FOR = timedelta(hours=23)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a new subscription is made of. `start` is UTC; `prepaid_periods` come from the gift `gift_id`."""
+    """What a new subscription is made of. `start` is UTC; `prepaid_periods` come from the gift `gift_id`.
+
+    `net_days`: invoices are sent, and may be paid within so many days; None: they are charged at once.
+    """
 
     id: str
     customer_id: str
@@ -28,7 +32,9 @@ class Opening:
     start: datetime
     payment_method_id: str | None = None
     trial_days: int | None = None
-    discount: Discount | None = None
+    discounts: tuple[Discount, ...] = ()
+    addons: tuple[AddOn, ...] = ()
+    net_days: int | None = None
     prepaid_periods: int = 0
     gift_id: str | None = None
     test_clock_id: str | None = None
@@ -44,7 +50,7 @@ def open_subscription(opening: Opening) -> State:
         InvalidQuantity, UnknownTimezone: if those inputs are wrong.
     """
     terms = opening.terms
-    check_quantity(terms, opening.quantity)
+    check_quantity(terms, opening.quantity, opening.addons)
     calendar.check_timezone(opening.timezone)
     start = opening.start.replace(microsecond=0)
     trial_days = terms.trial_days if opening.trial_days is None else opening.trial_days
@@ -76,7 +82,9 @@ def open_subscription(opening: Opening) -> State:
         payment_method_id=opening.payment_method_id,
         trial_end=trial_end,
         incomplete_until=incomplete_until,
-        discount=opening.discount,
+        discounts=opening.discounts,
+        addons=opening.addons,
+        net_days=opening.net_days,
         prepaid_periods=opening.prepaid_periods,
         gift_id=opening.gift_id,
         test_clock_id=opening.test_clock_id,
@@ -87,23 +95,27 @@ def open_subscription(opening: Opening) -> State:
     return state
 
 
-def check_quantity(terms: PlanTerms, quantity: int, periods: int = 1) -> None:
-    """So many units have a price on these terms, and it can be charged for `periods` at once.
+def check_quantity(terms: PlanTerms, quantity: int, addons: Sequence[AddOn] = (), periods: int = 1) -> None:
+    """So many units (and add-ons) have a price on these terms, and it can be charged for `periods` at once.
 
     What is asked for must be refused when it is asked for: at the renewal nobody would be there to be told.
 
     Raises:
-        InvalidQuantity: if not.
+        InvalidQuantity, InvalidInput: if not.
     """
-    if not 1 <= quantity <= MAX_QUANTITY:
-        raise InvalidQuantity(f"must be between 1 and {MAX_QUANTITY}", field="quantity")
-    if terms.amount(quantity) * periods > MAX_AMOUNT:
+    for field, count in (("quantity", quantity), *(("addons", addon.quantity) for addon in addons)):
+        if not 1 <= count <= MAX_QUANTITY:
+            raise InvalidQuantity(f"must be between 1 and {MAX_QUANTITY}", field=field)
+    if len({addon.code for addon in addons}) < len(addons):
+        raise InvalidQuantity("an add-on is named twice", field="addons")
+    fees = sum(fee.amount for fee in terms.fees)
+    if terms.amount(quantity, addons) * periods + fees > MAX_AMOUNT:
         raise InvalidQuantity(f"costs more than {MAX_AMOUNT} minor units", field="quantity")
 
 
 def _check_payment_method(state: State, *, trial: bool) -> None:
-    if state.payment_method_id or state.prepaid_periods:
+    if state.payment_method_id or state.prepaid_periods or state.net_days is not None:
         return
     needed = state.terms.trial_needs_card if trial else True
-    if needed and state.terms.amount(state.quantity) > 0:
+    if needed and state.costs_something:
         raise PaymentMethodRequired(state.terms.code)

@@ -30,8 +30,9 @@ from perennial.domain.subscription.state import (
 
 NO_PAYMENT_METHOD = "no_payment_method"
 # A further failure does not move these: what is paused has its case standing still, what is unpaid has lost it.
-_STAYS = (Status.INCOMPLETE, Status.UNPAID, Status.PAUSED)
+_STAYS = (Status.INCOMPLETE, Status.UNPAID, Status.PAUSED, Status.CANCELED, Status.EXPIRED)
 AUTHENTICATION_REQUIRED = "authentication_required"
+OVERDUE = "overdue"
 
 
 def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
@@ -40,11 +41,13 @@ def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
     if case is None or fact.invoice not in case.open_invoices:
         return Decision(state)
     gone = fact.status in (PaymentStatus.PAID, PaymentStatus.CLOSED)
+    if fact.status is PaymentStatus.OPEN and fact.invoice == case.invoice and case.due_at and case.in_flight:
+        return _sent(state, case, at)
     is_old = fact.status is PaymentStatus.OPEN or fact.attempt < case.attempt
     if is_old and not gone:
         return Decision(state)  # late news of an attempt that has been followed by another one
     if fact.invoice != case.invoice:
-        arrears = tuple(key for key in case.arrears if key != fact.invoice) if gone else case.arrears
+        arrears = tuple(each for each in case.arrears if each.invoice != fact.invoice) if gone else case.arrears
         return Decision(replace(state, collection=replace(case, arrears=arrears)))
     if gone:
         return _gone(state, case, fact, at)
@@ -67,31 +70,66 @@ def retry_by_policy(state: State) -> Decision:
     return attempt(state, Trigger.SCHEDULE)
 
 
+def _sent(state: State, case: Collection, at: datetime) -> Decision:
+    """The invoice is on its way to the customer, who has time to pay it; service begins."""
+    state = replace(state, collection=replace(case, in_flight=False))
+    return _activated(state, at) if state.status is Status.INCOMPLETE else Decision(state)
+
+
+def overdue(state: State, at: datetime) -> Decision:
+    """The time to pay a sent invoice is over: from now on it is a case like a payment that was declined."""
+    case = state.collection
+    assert case is not None, "only an open invoice becomes overdue"
+    case = replace(case, first_failed_at=at, code=OVERDUE, waits_for=WaitsFor.CUSTOMER)
+    status = state.status if state.status in _STAYS else Status.PAST_DUE
+    message = Message(keys.notify("payment_overdue", case.invoice), "payment_overdue")
+    note = Note(at, "payment_overdue", data={"invoice": case.invoice})
+    return Decision(replace(state, collection=case, status=status), notes=(note,), messages=(message,))
+
+
+def _next_in_arrears(state: State, case: Collection, at: datetime) -> Decision:
+    """The oldest of the further invoices takes its turn: charged at once, or, if it was sent, waited for."""
+    first, rest = case.arrears[0], case.arrears[1:]
+    if first.due_at is None:
+        return attempt(
+            replace(state, collection=replace(case, invoice=first.invoice, due_at=None, arrears=rest, attempt=0)),
+            Trigger.ARREARS,
+        )
+    state = replace(
+        state,
+        collection=Collection(first.invoice, attempt=0, in_flight=False, due_at=first.due_at, arrears=rest),
+    )
+    return overdue(state, at) if first.due_at <= at else _settled(state, at)
+
+
 def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:
     paid = fact.status is PaymentStatus.PAID
     if not paid and case.invoice in state.period_invoices:
         # What was not paid for is not credited later; the invoice of an upgrade holds the credit for the old rest.
         state = replace(state, period_amount=0)
+    by_request = case.closing in (Closing.VOID, Closing.WRITE_OFF)
+    if case.arrears and case.closing and not by_request:
+        first, rest = case.arrears[0], case.arrears[1:]
+        following = replace(case, invoice=first.invoice, due_at=first.due_at, arrears=rest, attempt=0)
+        return close_invoices(replace(state, collection=following), case.closing)
     if case.arrears:
-        state = replace(state, collection=replace(case, invoice=case.arrears[0], arrears=case.arrears[1:], attempt=0))
-        return close_invoices(state, case.closing) if case.closing else attempt(state, Trigger.ARREARS)
+        return _next_in_arrears(state, replace(case, closing=None), at)
     if case.closing is Closing.REQUEST and state.cancellation:
         return cancel_now(state, state.cancellation, at)
     if paid:
         return _settled(replace(state, collection=None), at)
     if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
         return end(state, at, Status.EXPIRED, "first_payment_not_settled")
+    if by_request:
+        return _settled(replace(state, collection=None), at)
     return _after_dunning(replace(state, collection=None), at)
 
 
 def _settled(state: State, at: datetime) -> Decision:
-    """Nothing is owed any more."""
+    """Nothing is owed any more, or nothing yet."""
     match state.status:
         case Status.INCOMPLETE:
-            state = replace(state, status=Status.ACTIVE, incomplete_until=None)
-            key = keys.notify("subscription_started", f"{state.id}:{state.period_no}")
-            message = Message(key, "subscription_started")
-            return Decision(state, notes=(Note(at, "activated"),), messages=(message,))
+            return _activated(state, at)
         case Status.PAST_DUE:
             return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "recovered"),))
         case Status.UNPAID:
@@ -101,6 +139,12 @@ def _settled(state: State, at: datetime) -> Decision:
             return Decision(replace(state, pause=pause), notes=(Note(at, "recovered"),))
         case _:
             return Decision(state)
+
+
+def _activated(state: State, at: datetime) -> Decision:
+    state = replace(state, status=Status.ACTIVE, incomplete_until=None)
+    message = Message(keys.notify("subscription_started", f"{state.id}:{state.period_no}"), "subscription_started")
+    return Decision(state, notes=(Note(at, "activated"),), messages=(message,))
 
 
 def _back_from_unpaid(state: State, at: datetime) -> Decision:

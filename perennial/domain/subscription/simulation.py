@@ -16,6 +16,7 @@ from perennial.domain.subscription.effects import (
     InvoiceDraft,
     PaymentFact,
     PaymentStatus,
+    Receive,
     Settle,
 )
 from perennial.domain.subscription.state import State
@@ -53,7 +54,11 @@ def _fact(effect: Effect, at: datetime) -> PaymentFact | None:
     match effect:
         case Bill(draft=draft, collect=collect):
             return PaymentFact(draft.key, PaymentStatus.PAID if collect else PaymentStatus.OPEN, 1, at)
-        case Collect(invoice=invoice, attempt=attempt) | Settle(invoice=invoice, attempt=attempt):
+        case (
+            Collect(invoice=invoice, attempt=attempt)
+            | Settle(invoice=invoice, attempt=attempt)
+            | Receive(invoice=invoice, attempt=attempt)
+        ):
             return PaymentFact(invoice, PaymentStatus.PAID, attempt, at)
         case CloseInvoice(invoice=invoice):
             return PaymentFact(invoice, PaymentStatus.CLOSED, 0, at)

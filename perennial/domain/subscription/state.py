@@ -142,11 +142,16 @@ class Cancellation:
 
 
 class Closing(StrEnum):
-    """Why open invoices are being given up, and so what follows when they are."""
+    """Why open invoices are being given up, and so what follows when they are.
+
+    `VOID` and `WRITE_OFF` are asked for by people, for one invoice; the subscription goes on.
+    """
 
     EXPIRE = "expire"
     REQUEST = "request"
     DUNNING = "dunning"
+    VOID = "void"
+    WRITE_OFF = "write_off"
 
 
 class WaitsFor(StrEnum):
@@ -167,12 +172,21 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrear:
+    """A further open invoice. `due_at` as in `Collection`."""
+
+    invoice: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """The open invoice that is being collected, and the dunning case when an attempt has failed.
 
     `attempt` counts attempts made for `invoice`, the one in flight among them. `retries_used` counts those of the
-    policy alone. While the case `waits_for` somebody no retry is scheduled. `arrears` are further open invoices,
-    oldest first, whose turn comes when this one is paid.
+    policy alone. While the case `waits_for` somebody no retry is scheduled. `due_at` is that of an invoice that is sent
+    instead of charged: until then nothing is wrong. `arrears` are further open invoices, oldest first, whose turn comes
+    when this one is paid.
     """
 
     invoice: str
@@ -184,11 +198,17 @@ class Collection:
     waits_for: WaitsFor | None = None
     suspended: bool = False
     closing: Closing | None = None
-    arrears: tuple[str, ...] = ()
+    due_at: datetime | None = None
+    arrears: tuple[Arrear, ...] = ()
 
     @property
     def open_invoices(self) -> tuple[str, ...]:
-        return (self.invoice, *self.arrears)
+        return (self.invoice, *(arrear.invoice for arrear in self.arrears))
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether something is wrong: not so while a sent invoice may still be paid in time."""
+        return self.due_at is None or self.first_failed_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +275,11 @@ class State:
     def full_amount(self) -> int:
         """Minor units of a whole period on the terms of today, discounts not taken off."""
         return self.terms.amount(self.quantity, self.addons)
+
+    @property
+    def costs_something(self) -> bool:
+        """Whether anything will ever be charged on the terms of today."""
+        return self.full_amount > 0 or not self.terms.is_free
 
     @property
     def discounted_amount(self) -> int:
