@@ -17,6 +17,7 @@ from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.repositories import invoices, payments, records
 from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.payments import Attempt
+from perennial.db.repositories.statuses import OPEN, PAID
 from perennial.domain.subscription.effects import PaymentFact, PaymentStatus, Trigger
 from perennial.ports import (
     ChargeRequest,
@@ -24,6 +25,7 @@ from perennial.ports import (
     ChargeStatus,
     GatewayOutcomeUnknown,
     PaymentGateway,
+    TaxCalculator,
     UnknownToken,
 )
 
@@ -31,9 +33,10 @@ from perennial.ports import (
 class BillingActivities:
     """`sessions` open units of work, `gateway` is asked between them and never inside one."""
 
-    def __init__(self, sessions: Sessions, gateway: PaymentGateway) -> None:
+    def __init__(self, sessions: Sessions, gateway: PaymentGateway, taxes: TaxCalculator) -> None:
         self._sessions = sessions
         self._gateway = gateway
+        self._taxes = taxes
 
     @activity.defn
     def bill(self, task: tasks.BillTask) -> PaymentFact:
@@ -43,9 +46,11 @@ class BillingActivities:
             with unit_of_work(self._sessions) as session:
                 found = invoices.find(session, draft.key)
                 self._write(session, task.record, task.as_of)
-                invoice = found or invoices.issue(session, task.subject, draft, task.as_of)
+                invoice = found or invoices.issue(session, task.subject, draft, task.as_of, self._taxes)
+                if invoice is None:
+                    return PaymentFact(draft.key, PaymentStatus.PAID, 0, task.as_of)
                 attempt = payments.find(session, invoice.id, 1) if found and effect.collect else None
-                if attempt is None and invoice.status == invoices.OPEN and effect.collect:
+                if attempt is None and invoice.status == OPEN and effect.collect:
                     attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
             if attempt is None:
                 return _closed_fact(invoice, 1)
@@ -68,7 +73,7 @@ class BillingActivities:
                     break
             with unit_of_work(self._sessions) as session:
                 invoice = invoices.get(session, effect.invoice, lock=True)
-                if invoice.status != invoices.OPEN:
+                if invoice.status != OPEN:
                     return _closed_fact(invoice, effect.attempt)
                 attempt = self._begin(
                     session, invoice, effect.attempt, effect.payment_method_id, effect.trigger, task.as_of
@@ -84,7 +89,7 @@ class BillingActivities:
                 self._write(session, task.record, task.as_of)
                 invoice = invoices.get(session, effect.invoice)
                 attempt = payments.find(session, invoice.id, effect.attempt)
-            if invoice.status != invoices.OPEN or attempt is None:
+            if invoice.status != OPEN or attempt is None:
                 return _closed_fact(invoice, effect.attempt)
             if attempt.status not in payments.LIVE:
                 return self._told(invoice, attempt)
@@ -104,10 +109,28 @@ class BillingActivities:
                 self._clear_up(invoice, attempt, task.as_of)
             with unit_of_work(self._sessions) as session:
                 invoice = invoices.get(session, effect.invoice, lock=True)
-                if invoice.status == invoices.OPEN:
+                if invoice.status == OPEN:
                     invoices.give_up(session, invoice, effect.status, task.as_of)
                     invoice = replace(invoice, status=effect.status, closed_at=task.as_of)
             return _closed_fact(invoice, 0)
+
+    @activity.defn
+    def receive(self, task: tasks.ReceiveTask) -> PaymentFact:
+        """Write a payment down that came past the gateways; an attempt that is still alive is withdrawn first."""
+        with translated():
+            effect = task.effect
+            with unit_of_work(self._sessions) as session:
+                self._write(session, task.record, task.as_of)
+                invoice = invoices.get(session, effect.invoice)
+                alive = payments.live(session, invoice.id)
+            for attempt in alive:
+                self._clear_up(invoice, attempt, task.as_of)
+            with unit_of_work(self._sessions) as session:
+                invoice = invoices.get(session, effect.invoice, lock=True)
+                if invoice.status == OPEN:
+                    payments.receive(session, invoice, effect.attempt, effect.reference, task.as_of)
+                    invoice = replace(invoice, status=PAID, closed_at=task.as_of)
+            return _closed_fact(invoice, effect.attempt)
 
     @activity.defn
     def credit(self, task: tasks.CreditTask) -> None:
@@ -210,7 +233,7 @@ _STATUS = {
 
 
 def _closed_fact(invoice: IssuedInvoice, attempt: int) -> PaymentFact:
-    statuses = {invoices.OPEN: PaymentStatus.OPEN, invoices.PAID: PaymentStatus.PAID}
+    statuses = {OPEN: PaymentStatus.OPEN, PAID: PaymentStatus.PAID}
     status = statuses.get(invoice.status, PaymentStatus.CLOSED)
     return PaymentFact(invoice.key, status, attempt, invoice.closed_at or invoice.issued_at)
 

@@ -10,7 +10,7 @@ from perennial.engine.context import Engine
 
 
 def build_activities(engine: Engine) -> list[Callable[..., Any]]:
-    billing = BillingActivities(engine.sessions, engine.gateway)
+    billing = BillingActivities(engine.sessions, engine.gateway, engine.taxes)
     record = RecordActivities(engine.sessions)
     gift = GiftActivities(engine.sessions)
     return [
@@ -19,6 +19,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         billing.settle,
         billing.close,
         billing.credit,
+        billing.receive,
         record.record,
         gift.record,
     ]

@@ -16,6 +16,7 @@ from api.schemas import commands as bodies
 from api.schemas.subscriptions import SubscriptionOut
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import Subscription
+from perennial.domain.catalog import AddOn
 from perennial.domain.errors import CommandRefused, InvalidInput
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
@@ -102,6 +103,21 @@ def _change_plan(body: bodies.ChangePlan, asked: Asked) -> c.Command:
         at=_instant(body, asked),
         terms=terms,
         quantity=body.quantity,
+        addons=None if body.addons is None else _addons(body.addons),
+        when=body.when,
+        proration=body.proration,
+    )
+
+
+def _addons(asked: list[bodies.AddOn]) -> tuple[AddOn, ...]:
+    return tuple(AddOn(each.code, each.quantity) for each in asked)
+
+
+def _change_addons(body: bodies.ChangeAddOns, asked: Asked) -> c.Command:
+    return c.ChangeAddOns(
+        request_id=asked.request_id,
+        at=_instant(body, asked),
+        addons=_addons(body.addons),
         when=body.when,
         proration=body.proration,
     )
@@ -130,8 +146,7 @@ def _reactivate(body: bodies.Reactivate, asked: Asked) -> c.Command:
 
 
 def _apply_coupon(body: bodies.ApplyCoupon, asked: Asked) -> c.Command:
-    terms = states.current(asked.session, asked.row).terms
-    discount = subscriptions.require_discount(asked.session, body.coupon, terms)
+    discount = subscriptions.require_discount(asked.session, asked.row, body.coupon, asked.at)
     return c.ApplyCoupon(request_id=asked.request_id, at=asked.at, discount=discount)
 
 
@@ -159,6 +174,7 @@ _BUILDERS: dict[str, Callable[[Any, Asked], c.Command]] = {
     "resume": _plain(c.Resume),
     "change_plan": _change_plan,
     "change_quantity": _change_quantity,
+    "change_addons": _change_addons,
     "cancel": _cancel,
     "undo_cancel": _plain(c.UndoCancel),
     "reactivate": _reactivate,

@@ -10,13 +10,13 @@ from api.errors import invalid
 from api.schemas.common import MOST_MINOR_UNITS
 from api.schemas.plans import NewPlan
 from perennial.db.repositories import catalog
+from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval
 from perennial.domain.dunning import DunningPolicy
 from perennial.domain.errors import InvalidInput
 from perennial.domain.pricing import price, pricing_model
 from perennial.engine import plans
 from perennial.engine.context import Engine
-from perennial.engine.plans import NewPlanVersion
 
 _POLICY = TypeAdapter(DunningPolicy)
 

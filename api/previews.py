@@ -1,7 +1,7 @@
 """How a preview is shown."""
 
-from api.schemas.subscriptions import PreviewLine, PreviewOut, SubscriptionOut
-from perennial.domain.subscription.effects import Line
+from api.schemas.subscriptions import DiscountOut, PreviewLine, PreviewOut, SubscriptionOut, TaxOut
+from perennial.domain.assessment import AssessedLine, AssessedTax
 from perennial.engine.previews import Preview
 
 
@@ -10,8 +10,11 @@ def preview_out(preview: Preview) -> PreviewOut:
         effective_at=preview.effective_at,
         currency=preview.currency,
         lines=[_line(line) for line in preview.lines],
+        taxes=[_tax(tax) for tax in preview.taxes],
+        discounts=[DiscountOut.model_validate(discount) for discount in preview.discounts],
         subtotal=preview.subtotal,
         discount=preview.discount,
+        tax=preview.tax,
         total=preview.total,
         credit_applied=preview.credit_applied,
         amount_due=preview.amount_due,
@@ -22,13 +25,29 @@ def preview_out(preview: Preview) -> PreviewOut:
     )
 
 
-def _line(line: Line) -> PreviewLine:
+def _line(each: AssessedLine) -> PreviewLine:
+    line = each.line
     return PreviewLine(
         kind=line.kind,
         description=line.description,
         quantity=line.quantity,
         amount=line.amount,
         discount=line.discount,
+        net=each.net,
+        tax=each.tax,
         period_start=line.period.start,
         period_end=line.period.end,
+    )
+
+
+def _tax(each: AssessedTax) -> TaxOut:
+    rate = each.rate
+    return TaxOut(
+        jurisdiction=rate.jurisdiction,
+        name=rate.name,
+        percent=rate.percent,
+        category=rate.category,
+        reason=rate.reason,
+        base=each.base,
+        amount=each.amount,
     )

@@ -77,6 +77,54 @@ class CommandHandlers(ABC):
         self._accept(command)
 
     @workflow.update
+    async def change_addons(self, command: c.ChangeAddOns) -> SubscriptionView:
+        return await self._obey(command)
+
+    @change_addons.validator
+    def _check_change_addons(self, command: c.ChangeAddOns) -> None:
+        self._check(command)
+
+    @workflow.signal(name="change_addons")
+    def _signal_change_addons(self, command: c.ChangeAddOns) -> None:
+        self._accept(command)
+
+    @workflow.update
+    async def give_up_invoice(self, command: c.GiveUpInvoice) -> SubscriptionView:
+        return await self._obey(command)
+
+    @give_up_invoice.validator
+    def _check_give_up_invoice(self, command: c.GiveUpInvoice) -> None:
+        self._check(command)
+
+    @workflow.signal(name="give_up_invoice")
+    def _signal_give_up_invoice(self, command: c.GiveUpInvoice) -> None:
+        self._accept(command)
+
+    @workflow.update
+    async def record_payment(self, command: c.RecordPayment) -> SubscriptionView:
+        return await self._obey(command)
+
+    @record_payment.validator
+    def _check_record_payment(self, command: c.RecordPayment) -> None:
+        self._check(command)
+
+    @workflow.signal(name="record_payment")
+    def _signal_record_payment(self, command: c.RecordPayment) -> None:
+        self._accept(command)
+
+    @workflow.update
+    async def credit_invoice(self, command: c.CreditInvoice) -> SubscriptionView:
+        return await self._obey(command)
+
+    @credit_invoice.validator
+    def _check_credit_invoice(self, command: c.CreditInvoice) -> None:
+        self._check(command)
+
+    @workflow.signal(name="credit_invoice")
+    def _signal_credit_invoice(self, command: c.CreditInvoice) -> None:
+        self._accept(command)
+
+    @workflow.update
     async def cancel(self, command: c.Cancel) -> SubscriptionView:
         return await self._obey(command)
 

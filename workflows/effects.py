@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         Credit,
         Effect,
         PaymentFact,
+        Receive,
         Settle,
     )
     from perennial.domain.subscription.state import State
@@ -72,6 +73,14 @@ async def perform_for(
                 start_to_close_timeout=ATTEMPT_TIMEOUT,
                 retry_policy=RETRY,
                 summary=f"{keys.document_id('inv', invoice)} becomes {status}",
+            )
+        case Receive(invoice=invoice):
+            return await workflow.execute_activity_method(
+                BillingActivities.receive,
+                tasks.ReceiveTask(subject, effect, as_of, record),
+                start_to_close_timeout=ATTEMPT_TIMEOUT,
+                retry_policy=RETRY,
+                summary=f"{keys.document_id('inv', invoice)} was paid outside",
             )
         case Credit(key=key):
             await workflow.execute_activity_method(

@@ -47,7 +47,7 @@ def _attributes(state: core.State) -> tuple[str, str, datetime | None, int]:
 
 def _details(state: core.State) -> str:
     view = view_of(state)
-    price = Money(state.terms.amount(state.quantity), state.currency)
+    price = Money(state.full_amount, state.currency)
     lines = [
         f"**{view.status}** · {state.terms.name} x {state.quantity} · {price} / {state.terms.interval}",
         f"- period {state.period_no}: {view.period_start:%Y-%m-%d %H:%M} to {view.period_end:%Y-%m-%d %H:%M} UTC",

@@ -10,6 +10,7 @@ from api.schemas.commands import (
     AddGift,
     ApplyCoupon,
     Cancel,
+    ChangeAddOns,
     ChangePlan,
     ChangeQuantity,
     ExtendTrial,
@@ -57,6 +58,12 @@ async def change_plan(subscription_id: str, body: ChangePlan, engine: EngineDep,
 async def change_quantity(subscription_id: str, body: ChangeQuantity, engine: EngineDep, names: NamesDep) -> View:
     """Now, with proration, or at the end of the period."""
     return await obey(engine, names, subscription_id, "change_quantity", body)
+
+
+@router.post("/change-addons", response_model=SubscriptionOut)
+async def change_addons(subscription_id: str, body: ChangeAddOns, engine: EngineDep, names: NamesDep) -> View:
+    """To exactly these add-ons of the plan, now with proration or at the end of the period."""
+    return await obey(engine, names, subscription_id, "change_addons", body)
 
 
 @router.post("/cancel", response_model=SubscriptionOut)

@@ -1,6 +1,6 @@
 """Subscriptions: begin, look at, preview."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
@@ -24,6 +24,7 @@ from api.schemas.subscriptions import (
 )
 from api.security import REQUIRE_KEY
 from perennial.db.models import Invoice, Subscription
+from perennial.domain.catalog import AddOn
 from perennial.domain.subscription import Status
 from perennial.engine import previews, timeline
 from perennial.engine import subscriptions as engine_subscriptions
@@ -35,6 +36,14 @@ router = APIRouter(
     dependencies=[REQUIRE_KEY],
     responses=READ,
 )
+
+
+def _terms(body: NewSubscription | SubscriptionPreview) -> dict[str, Any]:
+    terms = body.model_dump(exclude={"customer_id", "customer", "payment_method"})
+    addons = tuple(AddOn(each.code, each.quantity) for each in body.addons)
+    return terms | {"coupons": tuple(body.coupons), "addons": addons}
+
+
 _UPGRADE = {"command": "change_plan", "plan": "premium-monthly"}
 _CANCEL = {"command": "cancel", "when": "now", "refund": "prorated"}
 
@@ -45,7 +54,7 @@ async def create_subscription(body: NewSubscription, engine: EngineDep, names: N
 
     Customer, payment method and subscription can come in one request: all of them are made, or none.
     """
-    terms = body.model_dump(exclude={"customer_id", "customer", "payment_method"})
+    terms = _terms(body)
     if body.payment_method:
         terms["payment_method_id"] = names.id("pm")
     new = engine_subscriptions.NewSubscription(
@@ -75,7 +84,7 @@ async def list_subscriptions(
 @router.post("/preview", responses=WRITE)
 async def preview_subscription(body: SubscriptionPreview, engine: EngineDep, _: NamesDep) -> PreviewOut:
     """What creating it now would charge, to the minor unit. Nothing is done."""
-    new = engine_subscriptions.NewSubscription(**body.model_dump())
+    new = engine_subscriptions.NewSubscription(customer_id=body.customer_id, **_terms(body))
     return preview_out(await previews.preview_new(engine, new))
 
 

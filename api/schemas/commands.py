@@ -10,6 +10,13 @@ from perennial.domain.subscription.commands import When
 from perennial.domain.subscription.state import RefundPolicy
 
 
+class AddOn(Incoming):
+    """How many of an add-on of the plan."""
+
+    code: Code
+    quantity: Quantity = 1
+
+
 class Nothing(Incoming):
     """A command that needs no words: an empty object, or no body at all."""
 
@@ -40,6 +47,9 @@ class ChangePlan(Prorated):
 
     plan: Code
     quantity: Quantity | None = Field(default=None, description="Null: as it is.")
+    addons: Annotated[list[AddOn], Field(max_length=50)] | None = Field(
+        default=None, description="Null: those it has, as far as the plan has them too."
+    )
     currency: Currency | None = Field(
         default=None, description="A subscription keeps its currency: another is refused."
     )
@@ -51,6 +61,16 @@ class ChangeQuantity(Prorated):
     model_config = examples({"quantity": 12}, {"quantity": 3, "when": "period_end"})
 
     quantity: Quantity
+    when: When = When.NOW
+    proration: ProrationBasis | None = Field(default=None, description="Null: as the plan says.")
+
+
+class ChangeAddOns(Prorated):
+    """To exactly these add-ons."""
+
+    model_config = examples({"addons": [{"code": "support", "quantity": 1}]}, {"addons": [], "when": "period_end"})
+
+    addons: Annotated[list[AddOn], Field(max_length=50)]
     when: When = When.NOW
     proration: ProrationBasis | None = Field(default=None, description="Null: as the plan says.")
 
@@ -118,6 +138,10 @@ class ChangeQuantityPreview(ChangeQuantity):
     command: Literal["change_quantity"]
 
 
+class ChangeAddOnsPreview(ChangeAddOns):
+    command: Literal["change_addons"]
+
+
 class CancelPreview(Cancel):
     command: Literal["cancel"]
 
@@ -143,6 +167,7 @@ Previewable = Annotated[
     | ResumePreview
     | ChangePlanPreview
     | ChangeQuantityPreview
+    | ChangeAddOnsPreview
     | CancelPreview
     | ReactivatePreview
     | ApplyCouponPreview

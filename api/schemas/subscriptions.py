@@ -6,8 +6,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictInt, model_validator
 
+from api.schemas.commands import AddOn
 from api.schemas.common import Code, Currency, Id, Incoming, Outgoing, Quantity, Timezone, Token, examples, wrong
 from api.schemas.customers import NewCustomer
+
+
+class AddOnOut(Outgoing):
+    code: str
+    quantity: int
 
 
 class _SubscriptionTerms(Incoming):
@@ -17,7 +23,13 @@ class _SubscriptionTerms(Incoming):
     timezone: Timezone | None = Field(default=None, description="Where its days begin and end; null: the customer's.")
     payment_method_id: Id | None = Field(default=None, description="Null: the customer's default method.")
     trial_days: Annotated[StrictInt, Field(ge=0, le=3650)] | None = Field(default=None, description="Null: the plan's.")
-    coupon: Code | None = None
+    coupons: Annotated[list[Code], Field(max_length=5)] = Field(
+        default_factory=list, description="In the order they count in."
+    )
+    addons: Annotated[list[AddOn], Field(max_length=50)] = Field(default_factory=list)
+    net_days: Annotated[StrictInt, Field(ge=0, le=365)] | None = Field(
+        default=None, description="Days to pay invoices that are sent; null: the customer's, or charged at once."
+    )
     test_clock_id: Id | None = Field(default=None, description="It then lives in the time of this clock.")
 
 
@@ -76,11 +88,14 @@ class SubscriptionOut(Outgoing):
     pause_at: datetime | None
     scheduled_plan: str | None
     scheduled_quantity: int | None
+    scheduled_addons: list[AddOnOut] | None
     scheduled_at: datetime | None
     skip_next: bool
     prepaid_periods: int
     gift_id: str | None
-    coupon: str | None
+    coupons: list[str]
+    addons: list[AddOnOut]
+    net_days: int | None
     payment_method_id: str | None
     dunning_attempt: int
     decline_code: str | None
@@ -90,15 +105,37 @@ class SubscriptionOut(Outgoing):
 
 
 class PreviewLine(Outgoing):
-    """`amount` before and `discount` what is taken off it, in minor units. A credit has a negative amount."""
+    """`amount` as priced, `discount` what is taken off it; `net` + `tax` is what it costs. A credit is negative."""
 
     kind: str
     description: str
     quantity: Decimal
     amount: int
     discount: int
+    net: int
+    tax: int
     period_start: datetime
     period_end: datetime
+
+
+class TaxOut(Outgoing):
+    """`base` is the net amount, `amount` the tax on it (minor units); `reason` says why there is none, if so."""
+
+    jurisdiction: str
+    name: str
+    percent: Decimal
+    category: str
+    reason: str
+    base: int
+    amount: int
+
+
+class DiscountOut(Outgoing):
+    """What a coupon took off (minor units), and how much of its amount found nothing left to take off."""
+
+    coupon: str
+    amount: int
+    unused: int
 
 
 class PreviewOut(Outgoing):
@@ -107,8 +144,11 @@ class PreviewOut(Outgoing):
     effective_at: datetime
     currency: str
     lines: list[PreviewLine]
+    taxes: list[TaxOut]
+    discounts: list[DiscountOut]
     subtotal: int
     discount: int
+    tax: int
     total: int
     credit_applied: int
     amount_due: int

@@ -8,6 +8,7 @@ import typer
 
 from perennial.domain import calendar
 from perennial.domain.calendar import Interval, IntervalUnit
+from perennial.domain.catalog import AddOn
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of tables for people.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
@@ -17,6 +18,10 @@ RequestId = Annotated[
     str | None, typer.Option(help="Names the request: the same name again gives the first answer.", metavar="ID")
 ]
 Currency = Annotated[str, typer.Option(help="ISO 4217 code.", metavar="CODE")]
+
+AddOns = Annotated[
+    list[str] | None, typer.Option(help="An add-on, or so many of it: support, seats-pack:3.", metavar="CODE[:N]")
+]
 
 PAGE = 50
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d|w|mo|y|(?:second|minute|hour|day|week|month|year)s?)")
@@ -53,6 +58,18 @@ def advanced(start: datetime, text: str) -> datetime:
         return calendar.boundary(start.replace(tzinfo=None), Interval(_CALENDAR[unit]), "UTC", count)
     except OverflowError:
         raise typer.BadParameter(f"{text!r} is beyond the calendar", param_hint="--by") from None
+
+
+def addons_of(texts: list[str] | None) -> tuple[AddOn, ...]:
+    """`support`, `seats-pack:3`."""
+    return tuple(_addon(text) for text in texts or ())
+
+
+def _addon(text: str) -> AddOn:
+    code, _, count = text.partition(":")
+    if not code or (count and not count.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is no add-on; write CODE or CODE:3", param_hint="--addon")
+    return AddOn(code, int(count or 1))
 
 
 def _short(unit: str) -> str:

@@ -17,12 +17,12 @@ from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of
 from perennial.cli.session import run, unusable, within
 from perennial.db.models import Plan, PlanVersion
+from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.dunning import DEFAULT_POLICY
 from perennial.domain.pricing import pricing_model
 from perennial.engine import demo_catalog, plans
-from perennial.engine.plans import NewPlanVersion
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Plans and their versions.")
 

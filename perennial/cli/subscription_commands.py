@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from perennial.cli.options import Json, RequestId, instant_option
+from perennial.cli.options import AddOns, Json, RequestId, addons_of, instant_option
 from perennial.cli.session import note, run
 from perennial.cli.subscription_view import show_preview, show_view
 from perennial.contracts.views import SubscriptionView
@@ -15,7 +15,7 @@ from perennial.db.models import Subscription
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import RefundPolicy, When
-from perennial.engine import customers, plans, previews, states, subscriptions
+from perennial.engine import customers, plans, previews, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
 from perennial.engine.runs import CommandPending
@@ -118,6 +118,23 @@ def change_quantity(
     send(subscription, "change_quantity", make, as_json=as_json)
 
 
+def change_addons(
+    subscription: Subject,
+    addon: AddOns = None,
+    when: WhenOption = When.NOW,
+    proration: Proration = None,
+    request_id: RequestId = None,
+    as_json: Json = False,
+) -> None:
+    """Change to exactly these add-ons of the plan; without --addon to none."""
+    request, addons = request_id or new_id("req"), addons_of(addon)
+
+    def make(_session: Session, _row: Subscription, at: datetime) -> c.Command:
+        return c.ChangeAddOns(request_id=request, at=at, actor=ACTOR, addons=addons, when=when, proration=proration)
+
+    send(subscription, "change_addons", make, as_json=as_json)
+
+
 def preview_change(
     subscription: Subject,
     plan: Annotated[str | None, typer.Option(help="The new plan's code.")] = None,
@@ -185,7 +202,7 @@ def apply_coupon(
     request = request_id or new_id("req")
 
     def make(session: Session, row: Subscription, at: datetime) -> c.Command:
-        discount = subscriptions.require_discount(session, coupon, states.current(session, row).terms)
+        discount = subscriptions.require_discount(session, row, coupon, at)
         return c.ApplyCoupon(request_id=request, at=at, actor=ACTOR, discount=discount)
 
     send(subscription, "apply_coupon", make, as_json=as_json)
@@ -257,6 +274,7 @@ COMMANDS = (
     cancel,
     undo_cancel,
     reactivate,
+    change_addons,
     apply_coupon,
     set_payment_method,
     extend_trial,

@@ -34,7 +34,8 @@ def show_view(view: SubscriptionView, *, as_json: bool) -> None:
             "Next": f"{view.next_due_kind} {instant(view.next_due_at)}" if view.next_due_kind else "",
             **ahead,
             "Dunning": dunning,
-            "Coupon": view.coupon or "",
+            "Add-ons": ", ".join(f"{addon.code} x {addon.quantity}" for addon in view.addons),
+            "Coupons": ", ".join(view.coupons),
             "Payment method": view.payment_method_id or "none",
             "Gift": view.gift_id or "",
             "Test clock": view.test_clock_id or "",
@@ -58,12 +59,12 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
         return
     lines = [
         {
-            "description": line.description,
-            "quantity": line.quantity,
-            "amount": Money(line.net, preview.currency),
-            "period": line.period,
+            "description": each.line.description,
+            "quantity": each.line.quantity,
+            "amount": Money(each.net, preview.currency),
+            "period": each.line.period,
         }
-        for line in preview.lines
+        for each in preview.lines
     ]
     if lines:
         output.show_table("Invoiced at once", _LINES, lines)
@@ -74,6 +75,7 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
     output.show_record(
         {
             "Effective": instant(preview.effective_at),
+            "Tax": amount(preview.tax) if preview.tax else "",
             "Total": amount(preview.total),
             "From credit": amount(preview.credit_applied) if preview.credit_applied else "",
             "Charged now": amount(preview.amount_due),

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perennial.cli import output, subscription_commands
-from perennial.cli.options import PAGE, After, Currency, Json, Limit, RequestId, Timezone
+from perennial.cli.options import PAGE, AddOns, After, Currency, Json, Limit, RequestId, Timezone, addons_of
 from perennial.cli.output import Column, at, instant, of, status
 from perennial.cli.session import run
 from perennial.cli.subscription_view import show_preview, show_view
@@ -82,7 +82,11 @@ def create(
     timezone: Timezone = None,
     payment_method: Annotated[str | None, typer.Option(help="Default: the customer's.", metavar="PM")] = None,
     trial_days: Annotated[int | None, typer.Option(min=0, help="Default: the plan's.")] = None,
-    coupon: Annotated[str | None, typer.Option(help="A coupon's code.")] = None,
+    coupon: Annotated[
+        list[str] | None, typer.Option(help="A coupon's code; several in the order they count in.")
+    ] = None,
+    addon: AddOns = None,
+    net_days: Annotated[int | None, typer.Option(min=0, help="Send invoices, to be paid in so many days.")] = None,
     clock: Annotated[str | None, typer.Option(help="Live on this test clock.")] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only show what it would cost.")] = False,
     request_id: RequestId = None,
@@ -97,7 +101,9 @@ def create(
         timezone=timezone,
         payment_method_id=payment_method,
         trial_days=trial_days,
-        coupon=coupon,
+        coupons=tuple(coupon or ()),
+        addons=addons_of(addon),
+        net_days=net_days,
         test_clock_id=clock,
         id=new_id("sub", request_id) if request_id else None,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.domain.gift import GiftState
-from perennial.domain.subscription.effects import Bill, CloseInvoice, Collect, Credit, Message, Note, Settle
+from perennial.domain.subscription.effects import Bill, CloseInvoice, Collect, Credit, Message, Note, Receive, Settle
 from perennial.domain.subscription.state import Span, State
 
 
@@ -69,7 +69,15 @@ class CreditTask:
     record: Record | None = None
 
 
-MoneyTask = BillTask | CollectTask | SettleTask | CloseTask | CreditTask
+@dataclass(frozen=True, slots=True)
+class ReceiveTask:
+    subject: Subject
+    effect: Receive
+    as_of: datetime
+    record: Record | None = None
+
+
+MoneyTask = BillTask | CollectTask | SettleTask | CloseTask | CreditTask | ReceiveTask
 
 
 @dataclass(frozen=True, slots=True)

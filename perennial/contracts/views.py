@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from perennial.domain.catalog import AddOn
 from perennial.domain.subscription import State, next_due
 
 
@@ -31,11 +32,14 @@ class SubscriptionView:
     pause_at: datetime | None
     scheduled_plan: str | None
     scheduled_quantity: int | None
+    scheduled_addons: tuple[AddOn, ...] | None
     scheduled_at: datetime | None
     skip_next: bool
     prepaid_periods: int
     gift_id: str | None
-    coupon: str | None
+    coupons: tuple[str, ...]
+    addons: tuple[AddOn, ...]
+    net_days: int | None
     payment_method_id: str | None
     dunning_attempt: int
     decline_code: str | None
@@ -70,11 +74,14 @@ def view_of(state: State) -> SubscriptionView:
         pause_at=state.scheduled_pause.at if state.scheduled_pause else None,
         scheduled_plan=change.terms.code if change else None,
         scheduled_quantity=change.quantity if change else None,
+        scheduled_addons=change.addons if change else None,
         scheduled_at=change.at if change else None,
         skip_next=state.skip_next,
         prepaid_periods=state.prepaid_periods,
         gift_id=state.gift_id,
-        coupon=state.discount.coupon if state.discount else None,
+        coupons=tuple(discount.coupon for discount in state.discounts),
+        addons=state.addons,
+        net_days=state.net_days,
         payment_method_id=state.payment_method_id,
         dunning_attempt=case.attempt if case and failed else 0,
         decline_code=case.code if case else None,

@@ -86,8 +86,7 @@ async def apply_coupon(scene: Scene) -> None:
     coupon = scene.chance.choice(COUPONS)
 
     def build(session: Session, row: Subscription, at: datetime, rid: str) -> c.Command:
-        terms = plans.require_terms(session, row.plan_code, row.currency)
-        return c.ApplyCoupon(request_id=rid, at=at, discount=require_discount(session, coupon, terms))
+        return c.ApplyCoupon(request_id=rid, at=at, discount=require_discount(session, row, coupon, at))
 
     await scene.ask("apply_coupon", build)
 

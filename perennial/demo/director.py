@@ -68,7 +68,7 @@ async def _enter(engine: Engine, diary: Diary, person: Person, clock: str) -> Sc
             plan=person.plan,
             currency=person.currency,
             quantity=person.quantity,
-            coupon=scene.chance.choice(COUPONS) if person.has_coupon else None,
+            coupons=(scene.chance.choice(COUPONS),) if person.has_coupon else (),
             test_clock_id=clock,
             id=f"sub_{person.number:04}",
         )

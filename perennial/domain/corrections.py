@@ -6,7 +6,7 @@ line taken back whole returns exactly its tax, in however many parts (`docs/bill
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from perennial.domain.money import allocate, round_half_away
@@ -32,6 +32,14 @@ class ChargedLine:
     def left(self) -> int:
         """How much may still be taken back, as it is priced."""
         return self.net_left + (sum(self.taxes_left.values()) if self.inclusive else 0)
+
+    def less(self, part: "TakenBack | None") -> "ChargedLine":
+        """The line when `part` of it has been taken back as well."""
+        if part is None:
+            return self
+        gone = dict(part.taxes)
+        taxes_left = {position: left - gone.get(position, 0) for position, left in self.taxes_left.items()}
+        return replace(self, net_left=self.net_left - part.net, taxes_left=taxes_left)
 
     @property
     def _charged(self) -> int:
@@ -72,9 +80,36 @@ def take_back(lines: Sequence[ChargedLine], amount: int | None) -> tuple[TakenBa
     return tuple(parts)
 
 
-def part_of(line: ChargedLine, amount: int) -> TakenBack:
-    """`amount` of one line, as it is priced; at most what is left."""
-    amount = min(amount, line.left)
+def within(lines: Sequence[ChargedLine], parts: Sequence[TakenBack], most: int) -> tuple[TakenBack, ...]:
+    """`parts`, cut down so that together, taxes and all, they are at most `most`: the last of them first."""
+    by_place = {(line.invoice, line.position): line for line in lines}
+    surplus = sum(part.total for part in parts) - max(most, 0)
+    kept: list[TakenBack] = []
+    for part in reversed(parts):
+        if surplus > 0:
+            smaller = _smaller(by_place[part.invoice, part.position], part, surplus)
+            surplus -= part.total - smaller.total
+            part = smaller  # noqa: PLW2901 - the part that is kept
+        if part.total:
+            kept.append(part)
+    return tuple(reversed(kept))
+
+
+def _smaller(line: ChargedLine, part: TakenBack, by: int) -> TakenBack:
+    """The greatest part of the line whose total is at least `by` below that of `part`."""
+    low, high = 0, part.total if line.inclusive else part.net
+    while low < high:
+        middle = (low + high + 1) // 2
+        if part_of(line, middle).total <= part.total - by:
+            low = middle
+        else:
+            high = middle - 1
+    return part_of(line, low)
+
+
+def part_of(line: ChargedLine, amount: int | None) -> TakenBack:
+    """`amount` of one line, as it is priced; at most what is left, and None for all of that."""
+    amount = line.left if amount is None else min(amount, line.left)
     after = Fraction(line._charged - line.left + amount, line._charged) if line._charged else Fraction(1)  # noqa: SLF001
     taxes = tuple((position, _up_to(line, position, after)) for position in line.taxes)
     if not line.inclusive:

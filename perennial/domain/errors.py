@@ -17,7 +17,8 @@
     ├── CommandRefused              the state of things does not allow it; `subject` says of what
     │   ├── SubscriptionEnded, NotPaused, AlreadyPaused, PaymentOverdue, SamePlan, CurrencyChange,
     │   │   AlreadyCanceling, NotCanceling, NotRenewing, NotTrialing, NotReactivatable, CancellationPending,
-    │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift, ChangePending     (subscriptions)
+    │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift,
+    │   │   ChangePending                                                         (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
     │   └── GiftNotClaimable, GiftNotCancelable                                   (gifts)
     ├── NotFound                    no such thing

@@ -1,15 +1,18 @@
 """Double entry: which accounts a document moves. Debits are positive, credits negative, and they sum to nought.
 
-Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue`, `credit:{customer}` (owed to a customer),
-`refunds_payable` (on its way back), `bad_debt`.
+Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue` (earned), `deferred_revenue` (billed for service that
+lies ahead), `tax_payable:{jurisdiction}`, `credit:{customer}` (owed to a customer), `refunds_payable` (on its way
+back), `bad_debt`. The whole chart is told in `docs/books.md`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perennial.domain.errors import UnbalancedPosting
 
 RECEIVABLE = "receivable"
 REVENUE = "revenue"
+DEFERRED_REVENUE = "deferred_revenue"
 REFUNDS_PAYABLE = "refunds_payable"
 BAD_DEBT = "bad_debt"
 
@@ -20,6 +23,26 @@ def cash(gateway: str) -> str:
 
 def customer_credit(customer: str) -> str:
     return f"credit:{customer}"
+
+
+def tax_payable(jurisdiction: str) -> str:
+    return f"tax_payable:{jurisdiction}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a document is for: service that lies `ahead`, what is `earned` already, `taxes` by jurisdiction."""
+
+    ahead: int
+    earned: int
+    taxes: Mapping[str, int]
+
+    def entries(self, sign: int) -> tuple["Entry", ...]:
+        return (
+            Entry(DEFERRED_REVENUE, sign * self.ahead),
+            Entry(REVENUE, sign * self.earned),
+            *(Entry(tax_payable(place), sign * amount) for place, amount in self.taxes.items()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +72,10 @@ def _posting(key: str, kind: str, subject: str, currency: str, *entries: Entry) 
     return Posting(key, kind, subject, currency, tuple(entry for entry in entries if entry.amount))
 
 
-def invoice_issued(key: str, invoice: str, currency: str, customer: str, *, due: int, credit: int) -> Posting:
-    """We are owed `due`; `credit` was paid from the customer's balance; both are revenue."""
+def invoice_issued(
+    key: str, invoice: str, currency: str, customer: str, *, due: int, credit: int, worth: Worth
+) -> Posting:
+    """We are owed `due`; `credit` was paid from the customer's balance."""
     return _posting(
         f"issue:{key}",
         "invoice_issued",
@@ -58,7 +83,7 @@ def invoice_issued(key: str, invoice: str, currency: str, customer: str, *, due:
         currency,
         Entry(RECEIVABLE, due),
         Entry(customer_credit(customer), credit),
-        Entry(REVENUE, -due - credit),
+        *worth.entries(-1),
     )
 
 
@@ -87,17 +112,10 @@ def overpayment_received(
     )
 
 
-def invoice_voided(key: str, invoice: str, currency: str, customer: str, *, due: int, credit: int) -> Posting:
-    """As if it had never been issued: credit that it used goes back."""
-    return _posting(
-        f"void:{key}",
-        "invoice_voided",
-        invoice,
-        currency,
-        Entry(REVENUE, due + credit),
-        Entry(RECEIVABLE, -due),
-        Entry(customer_credit(customer), -credit),
-    )
+def invoice_voided(key: str, invoice: str, currency: str, issued: tuple[Entry, ...]) -> Posting:
+    """As if it had never been issued: every entry of its posting goes back, credit that it used too."""
+    back = (Entry(entry.account, -entry.amount) for entry in issued)
+    return _posting(f"void:{key}", "invoice_voided", invoice, currency, *back)
 
 
 def invoice_written_off(key: str, invoice: str, currency: str, due: int) -> Posting:
@@ -112,14 +130,14 @@ def invoice_written_off(key: str, invoice: str, currency: str, due: int) -> Post
 
 
 def credit_note_issued(
-    key: str, credit_note: str, currency: str, customer: str, *, refunded: int, credited: int
+    key: str, credit_note: str, currency: str, customer: str, *, refunded: int, credited: int, worth: Worth
 ) -> Posting:
     return _posting(
         f"issue:{key}",
         "credit_note_issued",
         credit_note,
         currency,
-        Entry(REVENUE, refunded + credited),
+        *worth.entries(1),
         Entry(REFUNDS_PAYABLE, -refunded),
         Entry(customer_credit(customer), -credited),
     )

@@ -17,7 +17,8 @@ from perennial.config import Settings
 from perennial.db.engine import Sessions, make_engine, make_sessions, unit_of_work
 from perennial.domain.errors import EngineUnavailable
 from perennial.gateways.registry import build_gateway
-from perennial.ports import PaymentGateway
+from perennial.ports import PaymentGateway, TaxCalculator
+from perennial.tax.registry import build_tax_calculator
 from perennial.temporal.client import connect
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Engine:
     sessions: Sessions
     temporal: Client
     gateway: PaymentGateway
+    taxes: TaxCalculator
     clock: Callable[[], datetime]
 
     async def write(self, work: Callable[[Session], T]) -> T:
@@ -77,7 +79,8 @@ async def open_engine(settings: Settings, clock: Callable[[], datetime] | None =
     db = make_engine(settings.require_database_url(), pool_size=settings.database_pool_size)
     client = await connect(settings, lazy=lazy)
     gateway = build_gateway(settings, db)
-    return Engine(settings, db, make_sessions(db), client, gateway, clock or (lambda: datetime.now(UTC)))
+    taxes = build_tax_calculator(settings)
+    return Engine(settings, db, make_sessions(db), client, gateway, taxes, clock or (lambda: datetime.now(UTC)))
 
 
 async def temporal_call(call: Awaitable[T]) -> T:

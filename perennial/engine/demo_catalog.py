@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from perennial.db.repositories import catalog
+from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.engine import plans
 from perennial.engine.context import Engine
-from perennial.engine.plans import NewPlanVersion
 
 
 def _flat(**amounts: str) -> dict[str, dict[str, Any]]:

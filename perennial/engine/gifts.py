@@ -110,7 +110,7 @@ def _prepare(engine: Engine, session: Session, new: NewGift, gift_id: str) -> Gi
     giver = customers.require(session, new.giver_id)
     terms = plans.require_terms(session, new.plan, new.currency)
     core.check_periods(new.periods)
-    check_quantity(terms, new.quantity, new.periods)
+    check_quantity(terms, new.quantity, periods=new.periods)
     now = edge_time(engine, session, new.test_clock_id)
     if new.payment_method_id:
         method = customers.require_method(session, new.giver_id, new.payment_method_id).id

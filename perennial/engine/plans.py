@@ -1,38 +1,21 @@
 """The catalogue: versions are added, never changed."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from perennial.db.models import Coupon, Plan, PlanVersion
+from perennial.db.models import Coupon, Meter, Plan, PlanVersion
 from perennial.db.repositories import catalog
-from perennial.domain.calendar import Interval
+from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.catalog import PlanTerms
-from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
-from perennial.domain.errors import Conflict, InvalidInput, NotFound, PlanArchived, UnsupportedCurrency
+from perennial.domain.entitlements import check_entitlements
+from perennial.domain.errors import Conflict, InvalidInput, InvalidPrice, NotFound, PlanArchived, UnsupportedCurrency
 from perennial.domain.money import exponent
 from perennial.domain.pricing import pricing_model
-from perennial.domain.proration import ProrationBasis
 from perennial.engine.context import Engine
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPlanVersion:
-    """`prices` maps ISO currencies to pricing models with amounts in major units, as decimal strings."""
-
-    code: str
-    name: str
-    interval: Interval
-    prices: dict[str, dict[str, Any]]
-    trial_days: int = 0
-    trial_needs_card: bool = True
-    reminder_days: int | None = None
-    proration: ProrationBasis = ProrationBasis.SECOND
-    dunning: DunningPolicy = field(default_factory=lambda: DEFAULT_POLICY)
-    allow_multiple: bool = False
 
 
 async def create_version(engine: Engine, new: NewPlanVersion) -> PlanVersion:
@@ -42,29 +25,53 @@ async def create_version(engine: Engine, new: NewPlanVersion) -> PlanVersion:
 
 
 def check(new: NewPlanVersion) -> None:
+    """Everything that is sold has a price, in each currency of the plan.
+
+    Raises:
+        InvalidInput: one of its kinds, naming the field.
+    """
     if not new.prices:
         message = "a plan needs a price"
         raise InvalidInput(message, field="prices")
     for currency, price in new.prices.items():
         exponent(currency)
         pricing_model(price)
+    for field, parts, priced in (
+        ("charges", new.charges, "prices"),
+        ("addons", new.addons, "prices"),
+        ("fees", new.fees, "amounts"),
+    ):
+        for n, part in enumerate(parts):
+            _check_prices(f"{field}[{n}].{priced}", part.get(priced, {}), new.prices.keys())
+        codes = [part["code"] for part in parts]
+        if len(set(codes)) < len(codes):
+            message = "two of them have one code"
+            raise InvalidInput(message, field=field)
+    check_entitlements(list(new.entitlements))
+
+
+def _check_prices(where: str, prices: dict[str, Any], currencies: Collection[str]) -> None:
+    if prices.keys() != set(currencies):
+        message = f"must name exactly the currencies of the plan: {', '.join(sorted(currencies))}"
+        raise InvalidInput(message, field=where)
+    for currency, price in prices.items():
+        model = price if isinstance(price, dict) else {"type": "flat", "amount": price}
+        try:
+            pricing_model(model)
+        except InvalidPrice as error:
+            raise InvalidPrice(error.message, field=f"{where}.{currency}") from error
 
 
 def add(engine: Engine, session: Session, new: NewPlanVersion) -> PlanVersion:
-    return catalog.add_version(
-        session,
-        code=new.code,
-        name=new.name,
-        interval=new.interval,
-        prices=new.prices,
-        trial_days=new.trial_days,
-        trial_needs_card=new.trial_needs_card,
-        reminder_days=new.reminder_days,
-        proration=new.proration,
-        dunning=new.dunning,
-        allow_multiple=new.allow_multiple,
-        now=engine.clock(),
-    )
+    """The version, with its meters known.
+
+    Raises:
+        NotFound: a charge names a meter that there is not.
+    """
+    for charge in new.charges:
+        if session.get(Meter, charge["meter"]) is None:
+            raise NotFound("meter", charge["meter"])
+    return catalog.add_version(session, new, engine.clock())
 
 
 async def get(engine: Engine, code: str) -> PlanVersion:

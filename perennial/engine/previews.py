@@ -6,13 +6,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from perennial.contracts.activities import Subject
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import Subscription
-from perennial.db.repositories import credit_notes, ledger
+from perennial.db.repositories import credit_notes, credits, invoices
+from perennial.db.repositories.assessments import Assessed, StatedDiscount, assess_draft
 from perennial.domain import subscription as core
+from perennial.domain.assessment import AssessedLine, AssessedTax, Assessment
 from perennial.domain.subscription import State
 from perennial.domain.subscription.commands import Command
-from perennial.domain.subscription.effects import InvoiceDraft, Line
+from perennial.domain.subscription.effects import InvoiceDraft
 from perennial.domain.subscription.simulation import Outcome, catch_up, follow, walk
 from perennial.engine import states
 from perennial.engine.context import Engine
@@ -26,16 +29,20 @@ _HORIZON = timedelta(days=366 * 5)
 class Preview:
     """Amounts in minor units. `lines` and the sums are of the invoice that would be issued at once (none: empty).
 
-    `amount_due` is what would be charged now, `credit_issued` what would go to the customer (balance or refund);
-    `next_amount` is the invoice after it, on `next_invoice_at`. `effective_at` is the instant it is computed for: the
-    command takes it as `at`, and then charges the same.
+    `subtotal` and `discount` are as priced, `total` has the `tax` in it. `amount_due` is what would be charged now,
+    `credit_issued` what would go to the customer (balance or refund); `next_amount` is the invoice after it, on
+    `next_invoice_at`, with what has been used so far. `effective_at` is the instant it is computed for: the command
+    takes it as `at`, and then charges the same.
     """
 
     effective_at: datetime
     currency: str
-    lines: tuple[Line, ...]
+    lines: tuple[AssessedLine, ...]
+    taxes: tuple[AssessedTax, ...]
+    discounts: tuple[StatedDiscount, ...]
     subtotal: int
     discount: int
+    tax: int
     total: int
     credit_applied: int
     amount_due: int
@@ -50,7 +57,7 @@ async def preview_new(engine: Engine, new: NewSubscription) -> Preview:
 
     def compute(session: Session) -> Preview:
         state = prepare(engine, session, new)
-        return _preview(session, state.created_at, follow(core.begin(state)))
+        return _preview(engine, session, state.created_at, follow(core.begin(state)))
 
     return await engine.read(compute)
 
@@ -72,32 +79,55 @@ async def preview_change(
             # What falls due with the command follows it at once: a pause that began with the end of a period leaves
             # nothing to run on, so resuming renews.
             outcome = Outcome(further.state, (*outcome.effects, *further.effects))
-        return _preview(session, at, outcome)
+        return _preview(engine, session, at, outcome)
 
     return await engine.read(compute)
 
 
-def _preview(session: Session, at: datetime, outcome: Outcome) -> Preview:
+def _preview(engine: Engine, session: Session, at: datetime, outcome: Outcome) -> Preview:
+    """What is billed comes to what `assess_draft` says: it is what issuing the invoice asks."""
     state = outcome.state
     draft = outcome.drafts[0] if outcome.drafts else None
-    total = draft.total if draft else 0
-    balance = ledger.credit_balance(session, state.customer_id, state.currency)
-    applied = min(balance, total)
+    assessed = _assessed(engine, session, state, draft, at) if draft else None
+    given = sum(credit_notes.amount_of(session, credit) for credit in outcome.credits)
+    surplus = 0
+    if draft and assessed and assessed.surplus:
+        surplus = credit_notes.amount_of(session, invoices.surplus_of(draft, assessed))
+    result = assessed.result if assessed else Assessment((), ())
+    to_balance = surplus + sum(
+        credit_notes.amount_of(session, credit) for credit in outcome.credits if not credit.refund
+    )
+    balance = credits.balance(session, state.customer_id, state.currency, at)
+    applied = min(balance + (to_balance if draft else 0), result.total)
     upcoming = _next_invoice(state)
     return Preview(
         effective_at=at,
         currency=state.currency,
-        lines=draft.lines if draft else (),
-        subtotal=draft.subtotal if draft else 0,
-        discount=draft.discount if draft else 0,
-        total=total,
+        lines=result.lines,
+        taxes=result.taxes,
+        discounts=assessed.discounts if assessed else (),
+        subtotal=result.subtotal,
+        discount=result.discount,
+        tax=result.tax,
+        total=result.total,
         credit_applied=applied,
-        amount_due=total - applied,
-        credit_issued=sum(credit_notes.amount_of(session, credit) for credit in outcome.credits),
+        amount_due=result.total - applied,
+        credit_issued=given + surplus,
         next_invoice_at=upcoming[0] if upcoming else None,
-        next_amount=upcoming[1].total if upcoming else None,
+        next_amount=_next_amount(engine, session, state, upcoming) if upcoming else None,
         view=view_of(state),
     )
+
+
+def _assessed(engine: Engine, session: Session, state: State, draft: InvoiceDraft, at: datetime) -> Assessed:
+    subject = Subject(state.customer_id, subscription_id=state.id)
+    return assess_draft(session, engine.taxes, subject, draft, at)
+
+
+def _next_amount(engine: Engine, session: Session, state: State, upcoming: tuple[datetime, InvoiceDraft]) -> int:
+    """With its taxes, and with what has been used so far."""
+    at, draft = upcoming
+    return max(0, _assessed(engine, session, state, draft, at).result.total)
 
 
 def _next_invoice(state: State) -> tuple[datetime, InvoiceDraft] | None:

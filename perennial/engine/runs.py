@@ -23,7 +23,8 @@ from perennial.db.repositories import records
 from perennial.domain.errors import CommandRefused, EngineUnavailable, PerennialError, SubscriptionEnded
 from perennial.domain.money import Money
 from perennial.domain.subscription import State
-from perennial.domain.subscription.commands import Command, Reactivate
+from perennial.domain.subscription.commands import Command
+from perennial.domain.subscription.decide import AFTER_THE_END
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.temporal.search_attributes import attributes_of
 
@@ -50,7 +51,7 @@ class CommandPending(PerennialError):
 
 
 def summary_of(state: State) -> str:
-    price = Money(state.terms.amount(state.quantity), state.currency)
+    price = Money(state.full_amount, state.currency)
     return f"{state.terms.name} x {state.quantity} · {price} / {state.terms.interval}"
 
 
@@ -111,7 +112,7 @@ async def _revive(
     """No workflow runs: an ended subscription can be reactivated, one whose row lives is repaired."""
     # As it is now: what ran when the caller looked may have ended since, and must not be started from what it was.
     row = await engine.read(lambda session: session.get_one(Subscription, row.id))
-    if row.ended_at and not isinstance(command, Reactivate):
+    if row.ended_at and not isinstance(command, AFTER_THE_END):
         raise SubscriptionEnded(row.id, row.status)
     state = await revived(engine, row)
     operation: WithStartWorkflowOperation[object, object] = WithStartWorkflowOperation(

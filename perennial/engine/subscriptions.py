@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import PaymentMethod, Subscription, TestClock
-from perennial.db.repositories import catalog, records
-from perennial.domain.catalog import PlanTerms
-from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, InvalidInput, NotFound
+from perennial.db.repositories import coupons, records
+from perennial.domain.catalog import AddOn, PlanTerms
+from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, CommandRefused, NotFound
 from perennial.domain.subscription import Opening, State, open_subscription
-from perennial.domain.subscription.commands import ChangePlan, Command, Reactivate
+from perennial.domain.subscription.commands import ApplyCoupon, ChangePlan, Command, Reactivate
+from perennial.domain.subscription.lifecycle import check_stack
 from perennial.domain.subscription.state import Discount
 from perennial.engine import customers, plans, runs, states
 from perennial.engine.context import Engine, from_thread
@@ -28,7 +29,7 @@ _POLL_SECONDS = 0.03
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSubscription:
-    """`timezone` None is the customer's; `payment_method_id` None is the customer's default method."""
+    """None is the customer's own `timezone`, `net_days`, and default method (`payment_method_id`)."""
 
     customer_id: str
     plan: str
@@ -37,7 +38,9 @@ class NewSubscription:
     timezone: str | None = None
     payment_method_id: str | None = None
     trial_days: int | None = None
-    coupon: str | None = None
+    coupons: tuple[str, ...] = ()
+    addons: tuple[AddOn, ...] = ()
+    net_days: int | None = None
     test_clock_id: str | None = None
     id: str | None = None
 
@@ -59,6 +62,8 @@ async def create(engine: Engine, new: NewSubscription) -> SubscriptionView:
             return
         state = prepare(engine, session, replace(new, id=subscription_id))
         refuse_second(session, state.customer_id, state.terms)
+        for code in new.coupons:
+            _redeem(session, state, code, state.created_at, f"{subscription_id}:{code}")
         session.add(Subscription(**records.subscription_row(state)))
         session.flush()
         # Inside the transaction: if Temporal is away the row goes, and if the commit fails the workflow's first step
@@ -74,6 +79,11 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
     customer = customers.require(session, new.customer_id)
     terms = plans.require_terms(session, new.plan, new.currency)
     now = edge_time(engine, session, new.test_clock_id)
+    discounts = tuple(
+        coupons.discount_for(session, code, customer_id=customer.id, plan=terms.code, currency=terms.currency, at=now)
+        for code in new.coupons
+    )
+    check_stack(customer.id, discounts)
     if new.payment_method_id:
         method: PaymentMethod | None = customers.require_method(session, new.customer_id, new.payment_method_id)
     else:
@@ -88,7 +98,9 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
             start=now,
             payment_method_id=method.id if method else None,
             trial_days=new.trial_days,
-            discount=require_discount(session, new.coupon, terms) if new.coupon else None,
+            discounts=discounts,
+            addons=new.addons,
+            net_days=customer.net_days if new.net_days is None else new.net_days,
             test_clock_id=new.test_clock_id,
             clock_offset=now - engine.clock() if new.test_clock_id else timedelta(),
             renewal_window_seconds=0 if new.test_clock_id else engine.settings.renewal_window_seconds,
@@ -96,15 +108,11 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
     )
 
 
-def require_discount(session: Session, code: str, terms: PlanTerms) -> Discount:
-    discount = catalog.discount(session, code)
-    if discount is None:
-        raise NotFound("coupon", code)
-    currency = catalog.coupon_currency(session, code)
-    if currency not in (None, terms.currency):
-        message = f"coupon {code!r} is in {currency}"
-        raise InvalidInput(message, field="coupon")
-    return discount
+def require_discount(session: Session, row: Subscription, code: str, at: datetime) -> Discount:
+    """What the coupon would mean for this subscription. Raises what redeeming it would raise; redeems nothing."""
+    return coupons.discount_for(
+        session, code, customer_id=row.customer_id, plan=row.plan_code, currency=row.currency, at=at
+    )
 
 
 def refuse_second(session: Session, customer_id: str, terms: PlanTerms, *, besides: str = "") -> None:
@@ -172,12 +180,34 @@ async def command(
 
     def build(session: Session) -> tuple[Subscription, Command]:
         row = require(session, subscription_id)
-        built = make(session, row, edge_time(engine, session, row.test_clock_id))
+        now = edge_time(engine, session, row.test_clock_id)
+        built = make(session, row, now)
         _refuse_by_detour(session, row, built)
+        if isinstance(built, ApplyCoupon):
+            state = states.current(session, row)
+            _redeem(session, state, built.discount.coupon, now, built.request_id)
         return row, built
 
-    row, built = await engine.read(build)
-    return await runs.update(engine, row, name, built)
+    row, built = await engine.write(build)
+    try:
+        return await runs.update(engine, row, name, built)
+    except CommandRefused:
+        if isinstance(built, ApplyCoupon):
+            await engine.write(lambda session: coupons.release(session, built.request_id))
+        raise
+
+
+def _redeem(session: Session, state: State, code: str, at: datetime, request_id: str) -> None:
+    coupons.redeem(
+        session,
+        code,
+        customer_id=state.customer_id,
+        subscription_id=state.id,
+        plan=state.terms.code,
+        currency=state.currency,
+        at=at,
+        request_id=request_id,
+    )
 
 
 def edge_time(engine: Engine, session: Session, test_clock_id: str | None) -> datetime:

@@ -122,9 +122,7 @@ class CreditNote(Base):
     """Corrects what was invoiced. `refunded` goes back through the gateway, `credited` to the credit balance."""
 
     __tablename__ = "credit_notes"
-    __table_args__ = (
-        CheckConstraint("total > 0 AND total = refunded + credited AND total = net + tax", name="sums"),
-    )
+    __table_args__ = (CheckConstraint("total > 0 AND total = refunded + credited AND total = net + tax", name="sums"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)

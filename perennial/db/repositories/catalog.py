@@ -1,6 +1,8 @@
 """Plans as the domain sees them."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -10,13 +12,39 @@ from sqlalchemy.orm import Session
 
 from perennial.db.models import Coupon, Plan, PlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.catalog import PlanTerms
-from perennial.domain.dunning import DunningPolicy
+from perennial.domain.catalog import AddOnTerms, Fee, PlanTerms, UsageCharge
+from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
+from perennial.domain.money import to_minor
 from perennial.domain.pricing import pricing_model
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.state import Discount
 
 _POLICY: TypeAdapter[DunningPolicy] = TypeAdapter(DunningPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPlanVersion:
+    """`prices` maps ISO currencies to pricing models with amounts in major units, as decimal strings.
+
+    `charges`: {code, name, meter, prices}; `fees`: {code, name, amounts}; `addons`: {code, name, prices};
+    `entitlements`: see `perennial.domain.entitlements`. Each part is priced in every currency of the plan.
+    """
+
+    code: str
+    name: str
+    interval: Interval
+    prices: dict[str, dict[str, Any]]
+    trial_days: int = 0
+    trial_needs_card: bool = True
+    reminder_days: int | None = None
+    proration: ProrationBasis = ProrationBasis.SECOND
+    dunning: DunningPolicy = field(default_factory=lambda: DEFAULT_POLICY)
+    allow_multiple: bool = False
+    charges: tuple[dict[str, Any], ...] = ()
+    fees: tuple[dict[str, Any], ...] = ()
+    addons: tuple[dict[str, Any], ...] = ()
+    entitlements: tuple[dict[str, Any], ...] = ()
+    tax_inclusive: bool = False
 
 
 def latest(session: Session, code: str) -> PlanVersion | None:
@@ -30,7 +58,7 @@ def version(session: Session, code: str, number: int) -> PlanVersion | None:
 
 
 def terms(row: PlanVersion, currency: str) -> PlanTerms | None:
-    """What the version means in one currency; None if it is not sold in it."""
+    """What the version means in one currency; None if it is not sold in it. Every part has a price in each currency."""
     price = row.prices.get(currency)
     if price is None:
         return None
@@ -47,45 +75,46 @@ def terms(row: PlanVersion, currency: str) -> PlanTerms | None:
         reminder_days=row.reminder_days,
         dunning=_POLICY.validate_python(row.dunning),
         allow_multiple=row.allow_multiple,
+        charges=tuple(
+            UsageCharge(part["code"], part["name"], part["meter"], pricing_model(part["prices"][currency]))
+            for part in row.charges
+        ),
+        fees=tuple(
+            Fee(part["code"], part["name"], to_minor(Decimal(part["amounts"][currency]), currency)) for part in row.fees
+        ),
+        addons=tuple(
+            AddOnTerms(part["code"], part["name"], pricing_model(part["prices"][currency])) for part in row.addons
+        ),
+        tax_inclusive=row.tax_inclusive,
     )
 
 
-def add_version(
-    session: Session,
-    *,
-    code: str,
-    name: str,
-    interval: Interval,
-    prices: dict[str, dict[str, Any]],
-    trial_days: int,
-    trial_needs_card: bool,
-    reminder_days: int | None,
-    proration: ProrationBasis,
-    dunning: DunningPolicy,
-    allow_multiple: bool,
-    now: datetime,
-) -> PlanVersion:
-    """The next version of `code`, the plan with it if it is new. Two at once get different numbers."""
+def add_version(session: Session, new: NewPlanVersion, now: datetime) -> PlanVersion:
+    """The next version of the plan, and the plan if it is new. Two at once get different numbers."""
+    code = new.code
     session.execute(upsert(Plan).values(code=code, created_at=now).on_conflict_do_nothing())
     session.execute(select(Plan.code).where(Plan.code == code).with_for_update())
     newest = session.scalar(select(func.max(PlanVersion.version)).where(PlanVersion.plan_code == code)) or 0
-    for price in prices.values():
-        pricing_model(price)
     return session.execute(
         insert(PlanVersion)
         .values(
             plan_code=code,
             version=newest + 1,
-            name=name,
-            interval_unit=interval.unit.value,
-            interval_count=interval.count,
-            prices=prices,
-            trial_days=trial_days,
-            trial_needs_card=trial_needs_card,
-            reminder_days=reminder_days,
-            proration=proration.value,
-            dunning=_POLICY.dump_python(dunning, mode="json"),
-            allow_multiple=allow_multiple,
+            name=new.name,
+            interval_unit=new.interval.unit.value,
+            interval_count=new.interval.count,
+            prices=new.prices,
+            trial_days=new.trial_days,
+            trial_needs_card=new.trial_needs_card,
+            reminder_days=new.reminder_days,
+            proration=new.proration.value,
+            dunning=_POLICY.dump_python(new.dunning, mode="json"),
+            allow_multiple=new.allow_multiple,
+            charges=list(new.charges),
+            fees=list(new.fees),
+            addons=list(new.addons),
+            entitlements=list(new.entitlements),
+            tax_inclusive=new.tax_inclusive,
             created_at=now,
         )
         .returning(PlanVersion)

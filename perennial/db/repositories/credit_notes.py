@@ -8,9 +8,12 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Subject
 from perennial.db.models import CreditNote, Invoice, PaymentAttempt, Refund
-from perennial.db.repositories import invoices, ledger
+from perennial.db.repositories import corrections, credits, ledger, numbers, tax
+from perennial.db.repositories.corrections import Charged
+from perennial.db.repositories.statuses import PAID
 from perennial.domain import keys
-from perennial.domain.ledger import credit_note_issued, refund_failed, refund_sent
+from perennial.domain.corrections import TakenBack, part_of, take_back, within
+from perennial.domain.ledger import Worth, credit_note_issued, refund_failed, refund_sent
 from perennial.domain.subscription.effects import Credit
 
 PENDING, SUCCEEDED, FAILED = "pending", "succeeded", "failed"
@@ -41,34 +44,47 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
     """The credit note of this key, once. Nothing is issued when nothing is left to give back."""
     if session.scalar(select(CreditNote.id).where(CreditNote.key == effect.key)):
         return
-    paid = _paid(session, effect.invoices, lock=True)
-    amount = _amount(session, effect, paid)
-    if amount <= 0:
+    given = _given(session, effect, lock=True)
+    if not given.parts:
         return
-    refunds = _split(session, [invoice for invoice, _ in paid], amount) if effect.refund else []
+    refunds = _split(session, given.invoices, given.total) if effect.refund else []
     refunded = sum(part.amount for part in refunds)
+    credited = given.total - refunded
     note_id = keys.document_id("cn", effect.key)
     posting = credit_note_issued(
-        effect.key, note_id, effect.currency, subject.customer_id, refunded=refunded, credited=amount - refunded
+        effect.key,
+        note_id,
+        effect.currency,
+        subject.customer_id,
+        refunded=refunded,
+        credited=credited,
+        worth=given.worth(as_of),
     )
     ledger.post(session, posting, as_of)
-    ledger.add_credit(session, subject.customer_id, effect.currency, amount - refunded)
+    credits.give(session, subject.customer_id, effect.currency, credited, effect.key, as_of)
+    _, parties = tax.sale_for(session, subject.customer_id, effect.currency, as_of)
     session.execute(
         insert(CreditNote).values(
             id=note_id,
             key=effect.key,
-            number=invoices.take_number(session, "credit_note", "CN"),
-            invoice_id=paid[0][0] if paid else None,
+            number=numbers.take(session, numbers.CREDIT_NOTE, parties.numbering, as_of),
+            invoice_id=given.parts[0].invoice,
             subscription_id=subject.subscription_id,
             customer_id=subject.customer_id,
             reason=effect.reason,
             currency=effect.currency,
-            total=amount,
+            net=sum(part.net for part in given.parts),
+            tax=sum(part.tax for part in given.parts),
+            total=given.total,
             refunded=refunded,
-            credited=amount - refunded,
+            credited=credited,
             issued_at=as_of,
+            buyer=parties.buyer,
+            seller=parties.seller,
+            memo=effect.memo,
         )
     )
+    corrections.record(session, note_id, list(enumerate(given.parts)))
     for n, part in enumerate(refunds):
         key = keys.refund(effect.key, n)
         session.execute(
@@ -86,21 +102,56 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
 
 
 def amount_of(session: Session, effect: Credit) -> int:
-    """What `issue` would give back now, minor units."""
-    return max(0, _amount(session, effect, _paid(session, effect.invoices, lock=False)))
+    """What `issue` would give back now, with its tax; minor units."""
+    return _given(session, effect, lock=False).total
 
 
-def _amount(session: Session, effect: Credit, paid: list[tuple[str, int]]) -> int:
-    """Never more than is left of what was paid."""
-    left = sum(total for _, total in paid) - _credited(session, [invoice for invoice, _ in paid])
-    return left if effect.amount is None else min(effect.amount, left)
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a credit note takes back of which paid invoices (newest first)."""
+
+    invoices: list[str]
+    parts: tuple[TakenBack, ...]
+    charged: Charged
+
+    @property
+    def total(self) -> int:
+        return sum(part.total for part in self.parts)
+
+    def worth(self, as_of: datetime) -> Worth:
+        ends, rates = self.charged.ends, self.charged.rates
+        ahead = sum(part.net for part in self.parts if ends[part.invoice, part.position] > as_of)
+        taxes: dict[str, int] = {}
+        for part in self.parts:
+            for position, amount in part.taxes:
+                place = rates[part.invoice, position].jurisdiction
+                taxes[place] = taxes.get(place, 0) + amount
+        return Worth(ahead, sum(part.net for part in self.parts) - ahead, taxes)
+
+
+def _given(session: Session, effect: Credit, *, lock: bool) -> _Given:
+    """Never more than is left of the lines, and of what was paid for these invoices together."""
+    paid = _paid(session, effect.invoices, lock=lock)
+    ids = [invoice for invoice, _ in paid]
+    charged = corrections.charged(session, ids, recurring=effect.recurring)
+    left = sum(total for _, total in paid) - _credited(session, ids)
+    if effect.lines:
+        wanted = {part.position: part.amount for part in effect.lines}
+        parts = tuple(
+            part_of(line, wanted[line.position])
+            for line in charged.lines
+            if line.invoice == ids[0] and line.position in wanted and line.left > 0
+        )
+    else:
+        parts = take_back(charged.lines, effect.amount)
+    return _Given(ids, within(charged.lines, parts, left), charged)
 
 
 def _paid(session: Session, invoice_keys: tuple[str, ...], *, lock: bool) -> list[tuple[str, int]]:
     """Ids and totals of the paid invoices among these, newest first; `lock` bars another credit note."""
     statement = (
         select(Invoice.id, Invoice.total)
-        .where(Invoice.key.in_(invoice_keys), Invoice.status == invoices.PAID)
+        .where(Invoice.key.in_(invoice_keys), Invoice.status == PAID)
         .order_by(Invoice.issued_at.desc(), Invoice.number.desc())
     )
     return [(row.id, row.total) for row in session.execute(statement.with_for_update() if lock else statement)]
@@ -169,7 +220,7 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
         posting = refund_sent(refund.key, refund.credit_note_id, refund.currency, refund.gateway, refund.amount)
     else:
         posting = refund_failed(refund.key, refund.credit_note_id, refund.currency, refund.customer_id, refund.amount)
-        ledger.add_credit(session, refund.customer_id, refund.currency, refund.amount)
+        credits.give(session, refund.customer_id, refund.currency, refund.amount, refund.key, at)
         session.execute(
             update(CreditNote)
             .where(CreditNote.id == refund.credit_note_id)

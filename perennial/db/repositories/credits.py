@@ -19,6 +19,11 @@ def give(session: Session, customer_id: str, currency: str, amount: int, key: st
     ledger.add_credit(session, customer_id, currency, amount)
 
 
+def give_back(session: Session, customer_id: str, currency: str, amount: int, invoice_id: str, as_of: datetime) -> None:
+    """What the voided invoice had used: to the grants that it came from, or anew if those have expired."""
+    ledger.add_credit(session, customer_id, currency, amount)
+
+
 def balance(session: Session, customer_id: str, currency: str, as_of: datetime) -> int:
     """What could be used at `as_of`, minor units."""
     return ledger.credit_balance(session, customer_id, currency)

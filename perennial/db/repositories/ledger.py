@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from perennial.db.models import CreditBalance, LedgerEntry, LedgerTransaction
 from perennial.db.tables import table_of
-from perennial.domain.ledger import Posting
+from perennial.domain.ledger import Entry, Posting
 
 _transactions, _credit = table_of(LedgerTransaction), table_of(CreditBalance)
 _POST = upsert(_transactions).on_conflict_do_nothing(index_elements=["key"]).returning(_transactions.c.id)
@@ -44,6 +44,17 @@ def post(session: Session, posting: Posting, at: datetime) -> bool:
         ],
     )
     return True
+
+
+def entries_of(session: Session, key: str) -> tuple[Entry, ...]:
+    """What was posted under this business key."""
+    statement = (
+        select(LedgerEntry.account, LedgerEntry.amount)
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerTransaction.key == key)
+        .order_by(LedgerEntry.position)
+    )
+    return tuple(Entry(account, amount) for account, amount in session.execute(statement))
 
 
 def lock_credit(session: Session, customer_id: str, currency: str) -> int:

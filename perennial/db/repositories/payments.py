@@ -8,17 +8,19 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.db.models import PaymentAttempt, PaymentMethod
-from perennial.db.repositories import invoices, ledger, records
+from perennial.db.repositories import credits, invoices, ledger, records
 from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.tables import table_of
 from perennial.domain import keys
 from perennial.domain.ledger import overpayment_received, payment_received
-from perennial.domain.subscription.effects import Message
+from perennial.domain.subscription.effects import Message, Trigger
 from perennial.domain.subscription.payments import NO_PAYMENT_METHOD
 
 PENDING, SUCCEEDED, DECLINED, CANCELED = "pending", "succeeded", "declined", "canceled"
 REQUIRES_ACTION, PROCESSING = "requires_action", "processing"
 LIVE = (PENDING, REQUIRES_ACTION, PROCESSING)
+# The gateway of what was paid past all gateways: a bank transfer, a cheque.
+OUTSIDE = "outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def begin(
             "customer_id": invoice.customer_id,
             "trigger": trigger,
             "gateway": gateway,
+            "gateway_ref": None,
             "payment_method_id": method_id,
             "amount": new.amount,
             "currency": invoice.currency,
@@ -152,6 +155,36 @@ def finish(
     return True
 
 
+def receive(session: Session, invoice: IssuedInvoice, n: int, reference: str, at: datetime) -> Attempt:
+    """A payment past the gateways, as an attempt that has succeeded. One that exists is answered as it is."""
+    key = keys.charge(invoice.key, n)
+    made = session.scalar(
+        _BEGIN,
+        {
+            "id": keys.document_id("pay", key),
+            "key": key,
+            "invoice_id": invoice.id,
+            "n": n,
+            "customer_id": invoice.customer_id,
+            "trigger": Trigger.RECORDED.value,
+            "gateway": OUTSIDE,
+            "payment_method_id": None,
+            "amount": invoice.amount_due,
+            "currency": invoice.currency,
+            "status": SUCCEEDED,
+            "decline_code": None,
+            "gateway_ref": reference,
+            "started_at": at,
+            "finished_at": at,
+        },
+    )
+    attempt = find(session, invoice.id, n)
+    assert attempt is not None, key
+    if made is not None:
+        _receive(session, invoice, attempt, at)
+    return attempt
+
+
 def _receive(session: Session, invoice: IssuedInvoice, attempt: Attempt, at: datetime) -> None:
     if invoices.mark_paid(session, invoice.id, at):
         posting = payment_received(attempt.key, invoice.id, invoice.currency, attempt.gateway, attempt.amount)
@@ -160,7 +193,7 @@ def _receive(session: Session, invoice: IssuedInvoice, attempt: Attempt, at: dat
         posting = overpayment_received(
             attempt.key, invoice.id, invoice.currency, attempt.gateway, invoice.customer_id, attempt.amount
         )
-        ledger.add_credit(session, invoice.customer_id, invoice.currency, attempt.amount)
+        credits.give(session, invoice.customer_id, invoice.currency, attempt.amount, attempt.key, at)
     ledger.post(session, posting, at)
     _tell(session, invoice, Message(keys.notify("receipt", attempt.key), "receipt", _message_data(invoice)), at)
 

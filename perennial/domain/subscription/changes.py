@@ -193,11 +193,14 @@ def _money(
     """
     if change.net < 0:
         key = keys.credit(state.id, request_id)
-        return state, (Credit(key, "plan_change", state.currency, old.period_invoices, -change.net, refund=False),)
+        credit = Credit(
+            key, "plan_change", state.currency, old.period_invoices, -change.net, refund=False, recurring=True
+        )
+        return state, (credit,)
     if not change.credit and not change.debit:
         return state, ()
     draft = _draft(state, old, change, request_id, at)
-    due_at = due_date(state, at)
+    due_at = draft.due_at
     collection = Collection(invoice=draft.key, attempt=0 if due_at else 1, in_flight=True, due_at=due_at)
     state = replace(state, collection=collection, period_invoices=(*old.period_invoices, draft.key))
     return state, (Bill(draft, state.payment_method_id, collect=due_at is None),)
@@ -217,7 +220,7 @@ def _draft(state: State, old: State, change: PlanChange, request_id: str, at: da
         period_no=state.period_no,
         period=rest,
         lines=tuple(lines),
-        net_days=state.net_days,
+        due_at=due_date(state, at),
     )
 
 

@@ -18,6 +18,7 @@ class Trigger(StrEnum):
     CUSTOMER = "customer"
     PAYMENT_METHOD = "payment_method"
     ARREARS = "arrears"
+    RECORDED = "recorded"
 
 
 class LineKind(StrEnum):
@@ -78,8 +79,9 @@ class InvoiceDraft:
     """What will be invoiced. `key` is the business key: the same draft is never invoiced twice.
 
     Tax and what was used in the stretches `usage` are found when it is issued, and stand in no sum here. `coupons` are
-    those in force, with what is left of an amount after the lines: it goes on to the usage. `net_days`: days to pay an
-    invoice that is sent; None: it is charged at once.
+    those in force, with what is left of an amount after the lines: it goes on to the usage. `due_at`: until when an
+    invoice is to be paid that is sent; None: it is charged at once. `tax_inclusive`: whether the prices of usage hold
+    their tax.
     """
 
     key: str
@@ -90,8 +92,9 @@ class InvoiceDraft:
     lines: tuple[Line, ...]
     usage: tuple[UsageStretch, ...] = ()
     coupons: tuple[Discount, ...] = ()
-    net_days: int | None = None
+    due_at: datetime | None = None
     memo: str | None = None
+    tax_inclusive: bool = False
 
     @property
     def total(self) -> int:
@@ -153,7 +156,7 @@ class Credit:
     """Give money back for `invoices` (business keys).
 
     `amount` in minor units as the lines are priced (a tax on top of them goes back with it), None for all that was
-    paid. Only lines that recur are meant, newest invoice first, unless `lines` names some or everything is given back.
+    paid; newest invoice first. `lines` names those that are meant, `recurring` means those that pay for service ahead.
     `refund` sends it back through the gateway as far as it was paid there; the rest, or all of it, goes to the
     customer's credit balance.
     """
@@ -166,6 +169,7 @@ class Credit:
     refund: bool
     lines: tuple[CreditedPart, ...] = ()
     memo: str | None = None
+    recurring: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,12 @@ def end(state: State, at: datetime, status: Status, reason: str, actor: str = "e
     effects: tuple[Effect, ...] = ()
     if state.usage_due:
         draft = _last_usage(state, at)
-        due_at = due_date(state, at)
         if sent:
-            case = replace(sent, arrears=(*sent.arrears, Arrear(draft.key, due_at)))
+            case = replace(sent, arrears=(*sent.arrears, Arrear(draft.key, draft.due_at)))
         else:
-            case = Collection(invoice=draft.key, attempt=0 if due_at else 1, in_flight=True, due_at=due_at)
+            case = Collection(invoice=draft.key, attempt=0 if draft.due_at else 1, in_flight=True, due_at=draft.due_at)
         ended = replace(ended, collection=case, usage_due=())
-        effects = (Bill(draft, state.payment_method_id, collect=due_at is None),)
+        effects = (Bill(draft, state.payment_method_id, collect=draft.due_at is None),)
     kind = "subscription_canceled" if status is Status.CANCELED else "subscription_expired"
     return Decision(
         ended,
@@ -91,7 +90,8 @@ def _last_usage(state: State, at: datetime) -> InvoiceDraft:
         lines=(),
         usage=stretches,
         coupons=state.period_discounts,
-        net_days=state.net_days,
+        due_at=due_date(state, at),
+        tax_inclusive=state.terms.tax_inclusive,
     )
 
 
@@ -103,7 +103,7 @@ def _refund(state: State, asked: Cancellation, at: datetime) -> Credit | None:
     if not amount:
         return None
     key = keys.credit(state.id, asked.request_id)
-    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True)
+    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True, recurring=True)
 
 
 def close_invoices(state: State, closing: Closing) -> Decision:

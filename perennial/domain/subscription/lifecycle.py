@@ -1,5 +1,6 @@
 """The commands that move a subscription's life: pause, resume, cancel, reactivate, trials, gifts, payment methods."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -32,6 +33,7 @@ from perennial.domain.subscription.periods import enter_new_cycle
 from perennial.domain.subscription.state import (
     Cancellation,
     Closing,
+    Discount,
     Pause,
     ScheduledPause,
     Span,
@@ -224,14 +226,22 @@ def skip_next(state: State, command: c.SkipNext, at: datetime) -> Decision:
 
 def apply_coupon(state: State, command: c.ApplyCoupon, at: datetime) -> Decision:
     """It counts from the next whole period on. Coupons stack only if all of them are combinable."""
-    in_force, new = state.discounts, command.discount
-    alone = next((each for each in (*in_force, new) if not each.combinable), None)
-    if (in_force and alone) or new.coupon in {each.coupon for each in in_force}:
-        raise AlreadyDiscounted(state.id, in_force[0].coupon)
-    if len(in_force) >= MAX_COUPONS:
-        raise AlreadyDiscounted(state.id, in_force[-1].coupon)
-    note = Note(at, "coupon_applied", command.actor, {"coupon": new.coupon})
-    return Decision(replace(state, discounts=(*in_force, new)), notes=(note,))
+    discounts = (*state.discounts, command.discount)
+    check_stack(state.id, discounts)
+    note = Note(at, "coupon_applied", command.actor, {"coupon": command.discount.coupon})
+    return Decision(replace(state, discounts=discounts), notes=(note,))
+
+
+def check_stack(subject: str, discounts: Sequence[Discount]) -> None:
+    """Coupons go together when all of them are combinable, each once, at most five.
+
+    Raises:
+        AlreadyDiscounted: if they do not.
+    """
+    alone = len(discounts) > 1 and not all(each.combinable for each in discounts)
+    twice = len({each.coupon for each in discounts}) < len(discounts)
+    if alone or twice or len(discounts) > MAX_COUPONS:
+        raise AlreadyDiscounted(subject, discounts[-2].coupon)
 
 
 def add_gift(state: State, command: c.AddGift, at: datetime) -> Decision:

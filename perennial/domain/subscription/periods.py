@@ -93,7 +93,7 @@ def _billed(state: State) -> Decision:
     draft = draft_period(state)
     span = Span(state.period.start, state.period.end, SpanKind.PAID, state.period_no)
     note = Note(state.period.start, "period_began", data=_period_data(state, SpanKind.PAID))
-    case, due_at = state.collection, draft_due_at(state)
+    case, due_at = state.collection, draft.due_at
     if case is None:
         collection = Collection(invoice=draft.key, attempt=0 if due_at else 1, in_flight=True, due_at=due_at)
     else:
@@ -117,10 +117,6 @@ def _billed(state: State) -> Decision:
     )
     collect = case is None and due_at is None
     return Decision(state, effects=(Bill(draft, method, collect),), notes=(note,), spans=(span,))
-
-
-def draft_due_at(state: State) -> datetime | None:
-    return due_date(state, state.period.start)
 
 
 def after_a_period(discounts: Sequence[Discount], plan: str) -> tuple[Discount, ...]:
@@ -148,7 +144,8 @@ def draft_period(state: State) -> InvoiceDraft:
         lines=tuple(lines),
         usage=state.usage_due,
         coupons=coupons,
-        net_days=state.net_days,
+        due_at=due_date(state, state.period.start),
+        tax_inclusive=state.terms.tax_inclusive,
     )
 
 
