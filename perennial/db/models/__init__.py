@@ -16,6 +16,7 @@ from perennial.db.models.messages import IdempotencyKey, MailboxMessage, OutboxM
 from perennial.db.models.payments import PaymentAttempt, Refund, WebhookEvent
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
+from perennial.db.models.usage import Meter
 
 __all__ = [
     "Base",
@@ -33,6 +34,7 @@ __all__ = [
     "LedgerTransaction",
     "LocationEvidence",
     "MailboxMessage",
+    "Meter",
     "NumberSeries",
     "OutboxMessage",
     "PaymentAttempt",
