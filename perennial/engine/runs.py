@@ -24,7 +24,7 @@ from perennial.domain.errors import CommandRefused, EngineUnavailable, Perennial
 from perennial.domain.money import Money
 from perennial.domain.subscription import State
 from perennial.domain.subscription.commands import Command
-from perennial.domain.subscription.decide import AFTER_THE_END
+from perennial.domain.subscription.decide import may_be_asked
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.temporal.search_attributes import attributes_of
 
@@ -112,9 +112,9 @@ async def _revive(
     """No workflow runs: an ended subscription can be reactivated, one whose row lives is repaired."""
     # As it is now: what ran when the caller looked may have ended since, and must not be started from what it was.
     row = await engine.read(lambda session: session.get_one(Subscription, row.id))
-    if row.ended_at and not isinstance(command, AFTER_THE_END):
-        raise SubscriptionEnded(row.id, row.status)
     state = await revived(engine, row)
+    if not may_be_asked(state, command):
+        raise SubscriptionEnded(row.id, row.status)
     operation: WithStartWorkflowOperation[object, object] = WithStartWorkflowOperation(
         SUBSCRIPTION,
         SubscriptionInput(state),

@@ -42,7 +42,7 @@ async def test_a_refused_one_leaves_no_customer_behind(api: Api) -> None:
         (body(plan="no-such-plan"), 404, "not_found", None),
         (body(payment_method="pm_unknown"), 422, "invalid_input", "payment_method"),
         (body(currency="CHF"), 422, "unsupported_currency", "currency"),
-        (body(coupon="NO-SUCH"), 404, "not_found", None),
+        (body(coupons=["NO-SUCH"]), 404, "not_found", None),
         (body(test_clock_id="clk_nope"), 404, "not_found", None),
         (body(payment_method=None), 422, "payment_method_required", "payment_method_id"),
     ]

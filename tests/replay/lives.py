@@ -163,7 +163,7 @@ async def never_paid(stage: Stage) -> Takes:
 
 async def coupon_and_skip(stage: Stage) -> Takes:
     clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, "box-weekly", coupon=await coupon(stage, "HALF", 50, 2))
+    sub = await stage.subscribe(clock, "box-weekly", coupons=(await coupon(stage, "HALF", 50, 2),))
     await stage.send(sub, "skip_next")
     await stage.advance(clock, "2026-02-14 10:00")
     fifth = Discount(await coupon(stage, "FIFTH", 20, None), percent=Decimal(20))

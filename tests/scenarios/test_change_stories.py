@@ -75,11 +75,11 @@ async def test_a_new_subscription_costs_what_its_preview_said(stage: Stage) -> N
         plan="team-monthly",
         currency="USD",
         quantity=3,
-        coupon=coupon,
+        coupons=(coupon,),
         test_clock_id=clock,
     )
     preview = await previews.preview_new(stage.engine, new)
-    sub = await stage.subscribe(clock, "team-monthly", quantity=3, coupon=coupon)
+    sub = await stage.subscribe(clock, "team-monthly", quantity=3, coupons=(coupon,))
     assert await stage.due_amounts(sub) == [preview.amount_due] == [2501]
     await stage.advance(clock, "2026-05-01 00:00")
     assert (await stage.due_amounts(sub))[1] == preview.next_amount == 3750
@@ -127,7 +127,7 @@ async def test_an_upgrade_that_the_card_declines_is_dunned(stage: Stage) -> None
 async def test_a_coupon_runs_out_after_its_periods(stage: Stage) -> None:
     sub, clock = await _month(stage)
     code = await stage.coupon(percent_off=Decimal(50), duration_periods=2)
-    assert (await stage.send(sub, "apply_coupon", coupon=code)).coupon == code
+    assert (await stage.send(sub, "apply_coupon", coupon=code)).coupons == (code,)
     await stage.advance(clock, "2026-07-15 00:00")
     assert await stage.due_amounts(sub) == [1900, 950, 950, 1900]
 
@@ -145,7 +145,7 @@ async def test_a_skipped_period_costs_nothing(stage: Stage) -> None:
 async def test_a_free_first_period_is_settled_without_a_charge(stage: Stage) -> None:
     clock = await stage.clock("2026-04-01 00:00")
     code = await stage.coupon(percent_off=Decimal(100), duration_periods=1)
-    sub = await stage.subscribe(clock, coupon=code)
+    sub = await stage.subscribe(clock, coupons=(code,))
     assert (await stage.view(sub)).status == "active"
     await stage.advance(clock, "2026-05-01 00:00")
     assert await stage.due_amounts(sub) == [0, 900]

@@ -151,7 +151,7 @@ async def test_a_crowd_of_news_does_not_push_out_an_answer_that_is_waited_for(en
         news = c.PaymentEvent(request_id=f"news_{n}", invoice=f"invoice:{sub}:9:period", attempt=1)
         await stage.handle(sub).signal("payment_event", news)
     assert (await asyncio.wait_for(slow, 15)).quantity == 3
-    assert (await asyncio.wait_for(asked, 15)).coupon == "five"
+    assert (await asyncio.wait_for(asked, 15)).coupons == ("five",)
 
 
 async def test_dunning_counts_from_the_same_day_when_a_withdrawn_attempt_is_told_again(engine: Engine) -> None:

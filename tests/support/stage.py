@@ -140,9 +140,9 @@ class Stage:
             currency = fields.pop("currency", None) or (await subscriptions.get(self.engine, subscription)).currency
             fields["terms"] = await plans.terms(self.engine, plan, currency)
         if coupon := fields.pop("coupon", None):
-            terms = (await self.state(subscription)).terms
+            row = await subscriptions.get(self.engine, subscription)
             fields["discount"] = await self.engine.read(
-                lambda session: subscriptions.require_discount(session, coupon, terms)
+                lambda session: subscriptions.require_discount(session, row, coupon, self.engine.clock())
             )
         return fields
 

@@ -132,7 +132,8 @@ def _corrected(
     keys = tuple(dict.fromkeys(key for line in lines for key in line.corrects))
     if not keys:
         return lines, (), {}
-    ids = dict(session.execute(select(Invoice.key, Invoice.id).where(Invoice.key.in_(keys))).tuples().all())
+    found = session.execute(select(Invoice.key, Invoice.id).where(Invoice.key.in_(keys)))
+    ids: dict[str, str] = {key: invoice for key, invoice in found}  # noqa: C416 - a row is no pair for mypy
     # Newest first, like a credit note.
     charged = corrections.charged(session, [ids[key] for key in reversed(keys) if key in ids], recurring=True)
     left, taken, corrected = list(charged.lines), [], {}

@@ -45,15 +45,12 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.RecordPayment: invoices.record_payment,
     commands.CreditInvoice: invoices.credit_invoice,
 }
-# An ended subscription can begin again, and its last invoices can still be paid, given up or corrected.
-AFTER_THE_END = (
-    commands.Reactivate,
-    commands.PaymentEvent,
+_AFTER_THE_END = (commands.Reactivate, commands.PaymentEvent, commands.CreditInvoice)
+_WHILE_SOMETHING_IS_OWED = (
     commands.SetPaymentMethod,
     commands.RetryPayment,
     commands.GiveUpInvoice,
     commands.RecordPayment,
-    commands.CreditInvoice,
 )
 
 
@@ -70,12 +67,19 @@ def decide(state: State, command: commands.Command, at: datetime) -> Decision:
     Raises:
         CommandRefused: one of its kinds, when the state does not allow the command. Nothing has happened then.
     """
-    if state.status.is_ended and not isinstance(command, AFTER_THE_END):
+    if not may_be_asked(state, command):
         raise SubscriptionEnded(state.id, state.status.value)
     at = max(at.replace(microsecond=0), state.as_of)
     decision = _stamped(_COMMANDS[type(command)](state, command, at), at)
     applied = (*decision.state.applied, command.request_id)[-REMEMBERED_REQUESTS:]
     return replace(decision, state=replace(decision.state, applied=applied))
+
+
+def may_be_asked(state: State, command: commands.Command) -> bool:
+    """An ended subscription can only begin again; and its last invoices can be paid, given up or corrected."""
+    if not state.status.is_ended or isinstance(command, _AFTER_THE_END):
+        return True
+    return state.collection is not None and isinstance(command, _WHILE_SOMETHING_IS_OWED)
 
 
 def act(state: State, due: Due) -> Decision:

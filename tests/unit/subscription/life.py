@@ -29,6 +29,7 @@ from perennial.domain.subscription.effects import (
     Note,
     PaymentFact,
     PaymentStatus,
+    Receive,
     Settle,
 )
 from perennial.domain.subscription.payments import NO_PAYMENT_METHOD
@@ -175,6 +176,11 @@ class Life:
                 if document.status == "open":
                     document.status = status
                 return self._closed(invoice, 0)
+            case Receive(invoice=invoice, attempt=n):
+                document = self.documents[invoice]
+                if document.status == "open":
+                    document.status = "paid"
+                return self._closed(invoice, n)
             case Credit():
                 self._give_back(effect)
                 return None
@@ -221,7 +227,8 @@ class Life:
         return PaymentFact(invoice, status, n, self.state.as_of)
 
     def _give_back(self, effect: Credit) -> None:
-        paid = [self.documents[key] for key in effect.invoices if self.documents[key].status == "paid"]
+        documents = [self.documents[key] for key in effect.invoices if key in self.documents]
+        paid = [document for document in documents if document.status == "paid"]
         left = sum(document.draft.total - document.credited for document in paid)
         if effect.amount is not None:
             assert effect.amount > 0
@@ -247,8 +254,10 @@ class Life:
         if state.status is Status.PAST_DUE:
             assert case, "who is past due owes something"
         if case:
-            assert not state.status.is_ended
-            assert case.first_failed_at
+            sent = case.due_at is not None
+            assert sent or case.first_failed_at
+            last_usage = case.invoice.endswith(":final")
+            assert not state.status.is_ended or sent or last_usage
             for key in case.open_invoices:
                 assert self.documents[key].status == "open", key
         unpaid = [key for key, document in self.documents.items() if document.status == "open"]

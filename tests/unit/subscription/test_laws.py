@@ -77,7 +77,7 @@ class AnyLife(RuleBasedStateMachine):
             "timezone": data.draw(st.sampled_from(ZONES)),
             "start": data.draw(st.sampled_from(STARTS)),
             "trial_days": data.draw(st.sampled_from([0, 0, 2, 14])),
-            "discount": data.draw(DISCOUNTS | st.none()),
+            "discounts": data.draw(st.tuples(DISCOUNTS) | st.just(())),
         }
         if data.draw(st.integers(0, 4)) == 0:
             opening |= {"prepaid_periods": 2, "gift_id": "gift_1", "payment_method_id": None}

@@ -54,6 +54,7 @@ def test_due_kinds_have_the_documented_order() -> None:
     assert [kind.value for kind in ORDER] == [
         "resume",
         "payment_retry",
+        "payment_overdue",
         "grace_end",
         "dunning_end",
         "expiry",
@@ -162,7 +163,7 @@ def test_a_full_refund_after_an_upgrade_with_a_new_cycle_is_the_new_period_and_n
 
 def test_a_coupon_of_one_period_counts_for_changes_within_it_and_for_no_other() -> None:
     """Two seats and back again costs nothing, also when the coupon is used up or comes later."""
-    used_up = Life(discount=Discount("half", percent=Decimal(50), periods_left=1), start=at("2026-04-01T00:00"))
+    used_up = Life(discounts=(Discount("half", percent=Decimal(50), periods_left=1),), start=at("2026-04-01T00:00"))
     for life in (used_up, Life(start=at("2026-04-01T00:00")).send(_coupon())):
         life.advance(at("2026-04-16T00:00"))
         before = life.billed

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from perennial.domain.catalog import AddOn
 from perennial.domain.dunning import FinalAction
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.decide import _COMMANDS
@@ -75,7 +76,17 @@ COMMANDS: dict[str, Callable[[Life], c.Command]] = {
     "gift": lambda life: c.AddGift(gift_id="gift_1", periods=2),
     "skip_next": lambda life: c.SkipNext(),
     "payment_event": lambda life: c.PaymentEvent(invoice=next(iter(life.documents), "?"), attempt=1),
+    "change_addons": lambda life: c.ChangeAddOns(addons=(AddOn("support", 1),)),
+    "give_up_invoice": lambda life: c.GiveUpInvoice(invoice=owed(life)),
+    "record_payment": lambda life: c.RecordPayment(invoice=owed(life), reference="BANK 1"),
+    "credit_invoice": lambda life: c.CreditInvoice(invoice=next(iter(life.documents), "?")),
 }
+
+
+def owed(life: Life) -> str:
+    return life.state.collection.invoice if life.state.collection else "?"
+
+
 LIVES = {
     make.__name__: make
     for make in (
@@ -103,6 +114,8 @@ WORDS = {
     "no-end": "not_canceling",
     "no-period": "not_renewing",
     "again": "already_canceling",
+    "none-open": "invoice_not_open",
+    "unknown": "invalid_input",
 }
 TABLE = """
                    incomplete trialing active   non_renewing pause_ahead past_due unpaid    paused    canceled expired
@@ -123,6 +136,10 @@ retry_payment      ok         no-debt  no-debt  no-debt      no-debt        ok  
 gift               overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
 skip_next          overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
 payment_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok
+change_addons      unknown    unknown  unknown  unknown      unknown        unknown  unknown   unknown   ended    ended
+give_up_invoice    ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended
+record_payment     ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended
+credit_invoice     ok         ok       ok       ok           ok             ok       ok        ok        ok       ok
 """
 HEAD, *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CASES = [

@@ -37,7 +37,7 @@ class Walk:
             "timezone": dice.choice(zones),
             "start": dice.choice(starts),
             "trial_days": dice.choice([0, 0, 0, 2, 14]),
-            "discount": dice.choice([None, None, *DISCOUNTS]),
+            "discounts": dice.choice([(), (), *((each,) for each in DISCOUNTS)]),
         }
         if dice.random() < 0.15:
             opening |= {"prepaid_periods": 2, "gift_id": "gift_1", "payment_method_id": None}
