@@ -15,7 +15,7 @@ from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription.commands import When
 from perennial.domain.subscription.state import Discount, RefundPolicy
 from perennial.engine import gifts
-from tests.replay import gift_lives
+from tests.replay import gift_lives, money_lives
 from tests.replay.scene import Life, Takes, authenticate, buy_gift, coupon, this_run
 from tests.support.stage import Stage, at, eventually
 
@@ -166,8 +166,7 @@ async def coupon_and_skip(stage: Stage) -> Takes:
     sub = await stage.subscribe(clock, "box-weekly", coupons=(await coupon(stage, "HALF", 50, 2),))
     await stage.send(sub, "skip_next")
     await stage.advance(clock, "2026-02-14 10:00")
-    fifth = Discount(await coupon(stage, "FIFTH", 20, None), percent=Decimal(20))
-    await stage.send(sub, "apply_coupon", discount=fifth)
+    await stage.send(sub, "apply_coupon", coupon=await coupon(stage, "FIFTH", 20, None))
     await stage.advance(clock, "2026-03-10 10:00")
     return {"": stage.handle(sub)}
 
@@ -218,11 +217,15 @@ async def signals(stage: Stage) -> Takes:
     await tell("2026-02-18 10:00", "skip_next")
     await tell("2026-02-19 10:00", "set_payment_method", payment_method_id=card)
     await tell("2026-02-20 10:00", "gift", gift_id="gift_by_signal", periods=1)
+    await tell("2026-02-21 10:00", "credit_invoice", invoice=invoice, amount=100)
+    await tell("2026-02-22 10:00", "give_up_invoice", invoice=invoice)
+    await tell("2026-02-23 10:00", "record_payment", invoice=invoice, reference="BANK 1")
+    await tell("2026-02-24 10:00", "change_addons", addons=())
     await tell("2026-07-01 10:00", "cancel")
     await tell("2026-07-02 10:00", "undo_cancel")
     await tell("2026-07-03 10:00", "reactivate")
     await stage.advance(clock, "2026-09-01 10:00")
-    assert (await stage.timeline(sub)).count("refused") == 1
+    assert (await stage.timeline(sub)).count("refused") == 4
     return {"": stage.handle(sub)}
 
 
@@ -295,4 +298,6 @@ LIVES: tuple[Life, ...] = (
     terminated,
     cancellation_requested,
     machine_time,
+    money_lives.net_terms,
+    money_lives.usage_to_the_end,
 )

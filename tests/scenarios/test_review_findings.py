@@ -15,7 +15,6 @@ from perennial.domain.errors import AlreadySubscribed, CommandRefused, Conflict,
 from perennial.domain.gift import GiftStatus
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import When
-from perennial.domain.subscription.state import Discount
 from perennial.engine import gifts, plans, runs, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.gifts import NewGift
@@ -145,13 +144,14 @@ async def test_a_crowd_of_news_does_not_push_out_an_answer_that_is_waited_for(en
         return (await stage.progress(sub)).busy
 
     await eventually(busy)
-    asked = asyncio.create_task(stage.send(sub, "apply_coupon", discount=Discount("five", amount=5)))
+    coupon = await stage.coupon(amount_off=5, currency="USD")
+    asked = asyncio.create_task(stage.send(sub, "apply_coupon", coupon=coupon))
     await asyncio.sleep(0.3)
     for n in range(60):
         news = c.PaymentEvent(request_id=f"news_{n}", invoice=f"invoice:{sub}:9:period", attempt=1)
         await stage.handle(sub).signal("payment_event", news)
     assert (await asyncio.wait_for(slow, 15)).quantity == 3
-    assert (await asyncio.wait_for(asked, 15)).coupons == ("five",)
+    assert (await asyncio.wait_for(asked, 15)).coupons == (coupon,)
 
 
 async def test_dunning_counts_from_the_same_day_when_a_withdrawn_attempt_is_told_again(engine: Engine) -> None:

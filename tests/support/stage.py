@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHandle
 
 from perennial.contracts.views import SubscriptionView
 from perennial.contracts.workflows import Progress
+from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
 from perennial.engine import clocks, customers, plans, subscriptions
@@ -36,6 +37,10 @@ COMMANDS: dict[str, type[c.Command]] = {
     "gift": c.AddGift,
     "skip_next": c.SkipNext,
     "payment_event": c.PaymentEvent,
+    "change_addons": c.ChangeAddOns,
+    "give_up_invoice": c.GiveUpInvoice,
+    "record_payment": c.RecordPayment,
+    "credit_invoice": c.CreditInvoice,
 }
 
 
@@ -105,7 +110,7 @@ class Stage:
     async def plan(self, code: str, **fields: Any) -> str:
         """A plan of this test alone; answers its code."""
         code = f"{code}-{uuid4().hex[:8]}"
-        await plans.create_version(self.engine, plans.NewPlanVersion(code=code, name=code, **fields))
+        await plans.create_version(self.engine, NewPlanVersion(code=code, name=code, **fields))
         return code
 
     async def coupon(self, **fields: Any) -> str:

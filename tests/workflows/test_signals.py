@@ -1,6 +1,7 @@
 """A signal means what the update of the same name means: two subscriptions are asked the same, each in its way."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from perennial.contracts.views import SubscriptionView
+from perennial.domain.catalog import AddOn
+from perennial.domain.errors import Conflict
 from perennial.domain.subscription import commands as c
+from perennial.engine import plans
 from perennial.gateways.simulator.gateway import SimulatorGateway
 from tests.support.stage import COMMANDS, Stage, at, eventually
 
@@ -29,6 +33,16 @@ class Case:
 
 async def another_card(stage: Stage, sub: str) -> dict[str, Any]:
     return {"payment_method_id": await stage.card(stage.owners[sub], "pm_card_mastercard")}
+
+
+async def the_coupon(stage: Stage, sub: str) -> dict[str, Any]:
+    with contextlib.suppress(Conflict):
+        await plans.create_coupon(stage.engine, code="HALF", percent_off=Decimal(50))
+    return {}
+
+
+async def its_invoice(stage: Stage, sub: str) -> dict[str, Any]:
+    return {"invoice": (await stage.bills(sub))[-1].key}
 
 
 async def authenticated(stage: Stage, sub: str) -> dict[str, Any]:
@@ -51,12 +65,18 @@ CASES: dict[str, Case] = {
     "change_quantity": Case("plan_changed", {"quantity": 3}),
     "cancel": Case("canceled", {"when": c.When.NOW, "refund": c.RefundPolicy.PRORATED}),
     "undo_cancel": Case("cancellation_undone", before=("cancel", {})),
-    "apply_coupon": Case("coupon_applied", {"discount": c.Discount("HALF", percent=Decimal(50), periods_left=1)}),
+    "apply_coupon": Case("coupon_applied", {"discount": c.Discount("HALF", percent=Decimal(50))}, own=the_coupon),
     "set_payment_method": Case("payment_method_set", own=another_card),
     "extend_trial": Case("trial_extended", {"until": at("2026-03-01 10:00")}, opening={"trial_days": 20}),
     "retry_payment": Case("payment_retried", opening={"card": "pm_card_chargeDeclined"}),
     "gift": Case("gift_added", {"gift_id": "gift_x", "periods": 1}),
     "skip_next": Case("skip_scheduled"),
+    "change_addons": Case("plan_changed", {"addons": (AddOn("storage", 2),)}),
+    "give_up_invoice": Case("invoice_void", opening={"card": "pm_card_chargeDeclined"}, own=its_invoice),
+    "record_payment": Case(
+        "payment_recorded", {"reference": "BANK 1"}, opening={"card": "pm_card_chargeDeclined"}, own=its_invoice
+    ),
+    "credit_invoice": Case("invoice_credited", {"amount": 100}, own=its_invoice),
     "payment_event": Case("payment_event", opening={"card": "pm_card_threeDSecureOnce"}, own=authenticated),
     # A live subscription cannot be reactivated: an update hears it, of the signal the timeline tells.
     "reactivate": Case("refused"),

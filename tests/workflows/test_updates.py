@@ -77,6 +77,10 @@ async def test_an_update_without_a_request_id_is_refused(name: str, stage: Stage
         "gift": {"gift_id": "gift_x", "periods": 1},
         "payment_event": {"invoice": "invoice:x", "attempt": 1},
         "apply_coupon": {"discount": c.Discount("HALF", amount=1)},
+        "change_addons": {"addons": ()},
+        "give_up_invoice": {"invoice": "invoice:x"},
+        "record_payment": {"invoice": "invoice:x", "reference": "BANK 1"},
+        "credit_invoice": {"invoice": "invoice:x"},
     }
     command = COMMANDS[name](**needed.get(name, {}))
     assert await refusal(stage, sub, name, command) == "request_id_required"
