@@ -1,6 +1,7 @@
 """Taxes as an invoice sees them: which rates apply to a sale, by whose law, and why.
 
 Pure. The rates themselves are dated data (`perennial.tax`); who sells to whom comes from the records.
+`perennial.domain.taxation` decides.
 """
 
 from dataclasses import dataclass
@@ -35,8 +36,36 @@ class TaxRate:
 
 
 @dataclass(frozen=True, slots=True)
+class DatedRate:
+    """What the law of a place says from `valid_from` (included) to `valid_to` (excluded; None: until it changes).
+
+    A region's rates come on top of its country's, unless one is `combined`: it holds the country's own, as Canadian
+    HST and the lower rates of Madeira do. `source` is where the rate can be read.
+    """
+
+    country: str
+    region: str | None
+    name: str
+    percent: Decimal
+    valid_from: date
+    valid_to: date | None = None
+    source: str = ""
+    combined: bool = False
+
+    def holds(self, on: date) -> bool:
+        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
+
+    @property
+    def jurisdiction(self) -> str:
+        return f"{self.country}-{self.region}" if self.region else self.country
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
-    """The seller collects tax here, under this number, from that day on."""
+    """The seller collects tax here, under this number, from that day on.
+
+    The country `EU` is the One-Stop-Shop: consumers in the whole Union.
+    """
 
     country: str
     region: str | None = None
@@ -64,9 +93,13 @@ class TaxCustomer:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """What a tax calculator is asked. `on` is the day of the invoice where the seller is."""
+    """What a tax calculator is asked. `on` is the day of the invoice where the seller is.
+
+    `own_rates` are the merchant's, which come before what a calculator knows of the same place.
+    """
 
     seller: TaxSeller
     customer: TaxCustomer
     on: date
     currency: str
+    own_rates: tuple[DatedRate, ...] = ()

@@ -16,6 +16,7 @@ from perennial.db.models.messages import IdempotencyKey, MailboxMessage, OutboxM
 from perennial.db.models.payments import PaymentAttempt, Refund, WebhookEvent
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
+from perennial.db.models.tax import OwnTaxRate
 from perennial.db.models.usage import Meter
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Meter",
     "NumberSeries",
     "OutboxMessage",
+    "OwnTaxRate",
     "PaymentAttempt",
     "PaymentMethod",
     "Plan",
