@@ -47,6 +47,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("invoice_issued", "invoice_number amount currency"),
     _kind("receipt", "invoice_number amount currency"),
     _kind("payment_failed", "invoice_number amount currency code", may="next_attempt_at"),
+    _kind("payment_overdue", "invoice_number amount currency"),
     _kind("payment_action_required", "invoice_number amount currency action_url"),
     _kind("refund_sent", "amount currency", may="invoice_number"),
     _kind("card_expiring", "brand last4 exp_month exp_year"),

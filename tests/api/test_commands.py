@@ -51,7 +51,7 @@ async def test_every_command_once(api: Api, clock: str) -> None:
     extended = await _command(api, id_, "extend-trial", {"until": "2026-03-01T10:00:00Z"})
     assert (extended["status"], extended["trial_end"]) == ("trialing", "2026-03-01T10:00:00Z")
     await api.post("/v1/coupons", {"code": "HALF-PRICE", "percent_off": "50", "duration_periods": 1})
-    assert (await _command(api, id_, "apply-coupon", {"coupon": "HALF-PRICE"}))["coupon"] == "HALF-PRICE"
+    assert (await _command(api, id_, "apply-coupon", {"coupon": "HALF-PRICE"}))["coupons"] == ["HALF-PRICE"]
     await _advance(api, clock, {"days": 29})
     assert await _totals(api, id_) == [2450]
 

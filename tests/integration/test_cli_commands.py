@@ -161,7 +161,7 @@ def test_a_coupon_counts_from_the_next_period_on(cli: Cli, subscribed: Subscribe
     assert (wrong.code, wrong.err) == (2, "invalid_input: coupon 'CLI-FIVE' is in EUR (coupon)\n")
     assert cli("subscriptions", "apply-coupon", made["id"], "NONE").err == "not_found: no coupon 'NONE'\n"
 
-    assert command(cli, "apply-coupon", made, "CLI-HALF")["coupon"] == "CLI-HALF"
+    assert command(cli, "apply-coupon", made, "CLI-HALF")["coupons"] == ["CLI-HALF"]
 
     cli("clocks", "advance", clock, "--by", "2mo")
     invoices = cli("invoices", "list", "--subscription", made["id"], "--json").json["data"]

@@ -158,7 +158,7 @@ async def test_whoever_cancels_still_owes_what_was_sent(stage: Stage) -> None:
     [(False, "void", {}), (True, "uncollectible", {"bad_debt": 900, "deferred_revenue": -900})],
 )
 async def test_an_open_invoice_is_taken_back_or_written_off(
-    stage: Stage, write_off: bool, status: str, accounts: dict[str, int]
+    stage: Stage, *, write_off: bool, status: str, accounts: dict[str, int]
 ) -> None:
     clock = await stage.clock("2026-02-01 10:00")
     sub = await stage.subscribe(clock, card=None, net_days=14)

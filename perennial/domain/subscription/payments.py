@@ -82,7 +82,8 @@ def overdue(state: State, at: datetime) -> Decision:
     assert case is not None, "only an open invoice becomes overdue"
     case = replace(case, first_failed_at=at, code=OVERDUE, waits_for=WaitsFor.CUSTOMER)
     status = state.status if state.status in _STAYS else Status.PAST_DUE
-    message = Message(keys.notify("payment_overdue", case.invoice), "payment_overdue")
+    data = {"invoice": keys.document_id("inv", case.invoice)}
+    message = Message(keys.notify("payment_overdue", case.invoice), "payment_overdue", data)
     note = Note(at, "payment_overdue", data={"invoice": case.invoice})
     return Decision(replace(state, collection=case, status=status), notes=(note,), messages=(message,))
 

@@ -69,6 +69,8 @@ def populate(session: Session) -> None:
             currency="JPY",
             subtotal=1999,
             discount=0,
+            net=1999,
+            tax=0,
             total=1999,
             credit_applied=0,
             amount_due=1999,

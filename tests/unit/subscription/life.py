@@ -158,7 +158,7 @@ class Life:
 
     # --- the world ----------------------------------------------------------------------------------------------
 
-    def _perform(self, effect: Effect) -> PaymentFact | None:
+    def _perform(self, effect: Effect) -> PaymentFact | None:  # noqa: C901 - one case an effect
         match effect:
             case Bill():
                 return self._bill(effect)
