@@ -18,6 +18,7 @@ DEVELOPMENT_API_KEY = "pk_dev_perennial"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  # noqa: S105 (refused in production)
 DRIVER = "postgresql+psycopg2"
 GATEWAYS = "perennial.gateways"  # the entry points by which installed packages add theirs
+TAX_CALCULATORS = "perennial.tax"  # the same for these
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
 
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     webhook_secret: str = Field(default=DEVELOPMENT_WEBHOOK_SECRET, min_length=16)
 
     gateway: str = "simulator"
+    tax_calculator: str = "table"
     data_dir: Path = Path(".perennial")
     # The first-of-the-month herd: a renewal wakes at its boundary plus a stable slot within so many seconds.
     renewal_window_seconds: int = Field(default=0, ge=0, le=86_400)
@@ -78,11 +80,13 @@ class Settings(BaseSettings):
 
     @field_validator("gateway")
     @classmethod
-    def _is_installed(cls, name: str) -> str:
-        known = ["simulator", *sorted(point.name for point in entry_points(group=GATEWAYS))]
-        if name not in known:
-            raise PydanticCustomError("gateway", "must be one of: {known}", {"known": ", ".join(known)})
-        return name
+    def _is_a_gateway(cls, name: str) -> str:
+        return _installed(name, "simulator", GATEWAYS)
+
+    @field_validator("tax_calculator")
+    @classmethod
+    def _is_a_tax_calculator(cls, name: str) -> str:
+        return _installed(name, "table", TAX_CALCULATORS)
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -160,6 +164,13 @@ def normalise_database_url(url: str) -> str:
     if parsed.drivername != DRIVER:
         raise PydanticCustomError("database_url", "must begin with postgresql:// (PostgreSQL is the only database)")
     return _text(parsed)
+
+
+def _installed(name: str, built_in: str, group: str) -> str:
+    known = [built_in, *sorted(point.name for point in entry_points(group=group))]
+    if name not in known:
+        raise PydanticCustomError("not_installed", "must be one of: {known}", {"known": ", ".join(known)})
+    return name
 
 
 def _text(url: URL) -> str:

@@ -15,6 +15,7 @@ from perennial.db.repositories.numbers import Numbering
 from perennial.db.tables import table_of
 from perennial.domain.invoice import TaxRounding
 from perennial.domain.tax import DatedRate, Registration, Sale, TaxCustomer, TaxSeller
+from perennial.domain.taxation import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def sale_for(session: Session, customer_id: str, currency: str, as_of: datetime)
 
 def own_rates(session: Session, countries: set[str | None], on: date) -> tuple[DatedRate, ...]:
     """The merchant's own rates of these countries that hold on that day."""
-    named = sorted(country for country in countries if country)
+    named = sorted({place_of(country).country for country in countries if country})
     return tuple(dated_rate(row) for row in session.execute(_RATES, {"countries": named, "on": on}))
 
 

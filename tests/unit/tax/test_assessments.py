@@ -30,7 +30,7 @@ def taxes(country: str, region: str | None = None, *, vat: str | None = None) ->
 
 
 def lines(*amounts: int, inclusive: bool = False) -> list[Line]:
-    return [Line(LineKind.RECURRING, "Tea", Decimal(1), amount, MONTH, tax_inclusive=inclusive) for amount in amounts]
+    return [Line(LineKind.PLAN, "Tea", Decimal(1), amount, MONTH, tax_inclusive=inclusive) for amount in amounts]
 
 
 def figures(found: Assessment) -> tuple[int, int, int]:
@@ -53,7 +53,11 @@ CASES = [
 
 @pytest.mark.parametrize(("currency", "place", "prices", "inclusive", "expected"), CASES)
 def test_figures(
-    currency: str, place: tuple[str, ...], prices: list[int], inclusive: bool, expected: tuple[int, int, int]
+    currency: str,
+    place: tuple[str, ...],
+    prices: list[int],
+    inclusive: bool,  # noqa: FBT001 - a column of the table
+    expected: tuple[int, int, int],
 ) -> None:
     assert exponent(currency) in (0, 2, 3)
     assert figures(assess(lines(*prices, inclusive=inclusive), taxes(*place))) == expected
@@ -78,7 +82,10 @@ amounts = st.lists(st.integers(0, 10**9), min_size=1, max_size=6)
 
 @given(amounts, st.sampled_from(PLACES), st.booleans(), st.sampled_from(TaxRounding))
 def test_parts_sum_to_totals_and_prices_with_tax_are_what_is_paid(
-    prices: Sequence[int], place: tuple[str, str | None], inclusive: bool, rounding: TaxRounding
+    prices: Sequence[int],
+    place: tuple[str, str | None],
+    inclusive: bool,  # noqa: FBT001 - drawn
+    rounding: TaxRounding,
 ) -> None:
     rates = taxes(*place)
     found = assess(lines(*prices, inclusive=inclusive), rates, rounding)

@@ -46,6 +46,7 @@ FRENCH_OSS = seller("FR", "FR", "EU")
 BRITISH, BRITISH_OSS = seller("GB", "GB"), seller("GB", "GB", "EU")
 CANADIAN = seller("CA", "CA", "CA-BC", "CA-QC", region="BC")
 AMERICAN = seller("US", "US-NY", region="CA")
+NEXT_YEAR = Registration("DE", since=date(2027, 1, 1))
 NEW_YORK = DatedRate("US", "NY", "Sales tax", Decimal("8.875"), date(2020, 1, 1))
 
 TABLE = [
@@ -58,7 +59,7 @@ TABLE = [
     ("a registration there does as well", seller("DE", "DE", "AT"), ("AT",), ["AT VAT 20 S"]),
     ("and not elsewhere", seller("DE", "DE", "AT"), ("IT",), ["DE VAT 19 S"]),
     ("a business elsewhere in the Union", GERMAN, ("FR", None, "FR40303265045"), ["FR VAT 0 AE"]),
-    ("a business where there is a registration", seller("DE", "DE", "FR"), ("FR", None, "FR40303265045"), ["FR VAT 0 AE"]),
+    ("a business, and a registration there", seller("DE", "DE", "FR"), ("FR", None, "FR40303265045"), ["FR VAT 0 AE"]),
     ("a Greek number begins with EL", GERMAN, ("GR", None, "EL094259216"), ["GR VAT 0 AE"]),
     ("a business with a number of the seller's country", GERMAN_OSS, ("FR", None, "DE136695976"), ["FR VAT 20 S"]),
     ("Northern Irish numbers are for goods", GERMAN, ("GB", None, "XI123456789"), ["GB VAT 0 O"]),
@@ -95,7 +96,7 @@ TABLE = [
     # no rate, no registration
     ("no rate is known", AMERICAN, ("US", "NY"), ["US-NY Tax 0 O"]),
     ("no registration", seller("DE"), ("DE",), []),
-    ("a registration that begins later", TaxSeller("DE", None, (Registration("DE", since=date(2027, 1, 1)),)), ("DE",), []),
+    ("a registration that begins later", TaxSeller("DE", None, (NEXT_YEAR,)), ("DE",), []),
     ("a seller without a country", TaxSeller(None, None, (Registration("DE"),)), ("DE",), []),
     ("a Swiss seller that is registered abroad only", seller("CH", "DE"), ("CH",), []),
 ]  # fmt: skip
