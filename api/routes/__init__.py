@@ -9,6 +9,7 @@ from api.routes import (
     documents,
     gifts,
     health,
+    invoice_files,
     messages,
     payment_methods,
     subscriptions,
@@ -24,6 +25,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     customers.router,
     payment_methods.router,
     catalogue.router,
+    # Before the documents: `/invoices/{id}` would take `inv_1.pdf` for an id.
+    invoice_files.router,
     documents.router,
     gifts.router,
     test_clocks.router,

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from perennial.cli import output
+from perennial.cli import invoice_files, output
 from perennial.cli.options import PAGE, After, Json, Limit
 from perennial.cli.output import Column, at, instant, money, of, status
 from perennial.cli.session import run
@@ -17,6 +17,7 @@ from perennial.domain.money import Money
 from perennial.engine import pages
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Invoices.")
+invoice_files.register(app)
 
 _INVOICES = (
     Column("ID", of("id")),
