@@ -23,6 +23,12 @@ _MONTH, _YEAR, _WEEK = Interval(IntervalUnit.MONTH), Interval(IntervalUnit.YEAR)
 
 DEMO_PLANS: tuple[NewPlanVersion, ...] = (
     NewPlanVersion(
+        code="free-monthly",
+        name="Free",
+        interval=_MONTH,
+        prices=_flat(USD="0", EUR="0", GBP="0", JPY="0", KWD="0"),
+    ),
+    NewPlanVersion(
         code="basic-monthly",
         name="Basic",
         interval=_MONTH,
@@ -46,6 +52,18 @@ DEMO_PLANS: tuple[NewPlanVersion, ...] = (
         name="Team (per seat)",
         interval=_MONTH,
         prices=_seats(USD="12.50", EUR="11.90", GBP="10.40", JPY="1650", KWD="3.850"),
+        addons=(
+            {
+                "code": "priority-support",
+                "name": "Priority support",
+                "prices": _flat(USD="20.00", EUR="19.00", GBP="17.00", JPY="2600", KWD="6.000"),
+            },
+            {
+                "code": "storage",
+                "name": "Storage, 100 GB",
+                "prices": _seats(USD="5.00", EUR="4.70", GBP="4.20", JPY="660", KWD="1.500"),
+            },
+        ),
         allow_multiple=True,
     ),
     NewPlanVersion(
