@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.routes import (
     catalogue,
     commands,
+    coupons,
     customers,
     documents,
     gifts,
@@ -25,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     customers.router,
     payment_methods.router,
     catalogue.router,
+    coupons.router,
     # Before the documents: `/invoices/{id}` would take `inv_1.pdf` for an id.
     invoice_files.router,
     documents.router,

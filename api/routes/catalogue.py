@@ -1,6 +1,4 @@
-"""Plans and coupons. A plan's versions are added, never changed."""
-
-from decimal import Decimal
+"""Plans. A plan's versions are added, never changed."""
 
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
@@ -9,13 +7,12 @@ from api.deps import EngineDep, NamesDep
 from api.openapi import READ, WRITE
 from api.pagination import Listing, PageDep
 from api.plan_versions import new_version
-from api.queries import listing, one, plainly, plan_out, plans_of
+from api.queries import listing, plan_out, plans_of
 from api.routing import GuardedRoute
 from api.schemas.commands import Nothing
-from api.schemas.plans import CouponOut, NewCoupon, NewPlan, PlanOut
+from api.schemas.plans import NewPlan, PlanOut
 from api.security import REQUIRE_KEY
-from perennial.db.models import Coupon, Plan
-from perennial.domain.errors import Conflict
+from perennial.db.models import Plan
 from perennial.engine import plans
 from perennial.engine.context import Engine
 
@@ -48,33 +45,6 @@ async def archive_plan(code: str, engine: EngineDep, _: NamesDep, _body: Nothing
     """No new subscribers; those it has stay."""
     await plans.archive(engine, code)
     return await _plan(engine, code)
-
-
-@router.post("/coupons", status_code=201, responses=WRITE)
-async def create_coupon(body: NewCoupon, engine: EngineDep, names: NamesDep) -> CouponOut:
-    """A percentage or an amount off, for a number of periods or for ever."""
-    percent = None if body.percent_off is None else Decimal(body.percent_off)
-    terms = body.model_dump() | {"percent_off": percent}
-    try:
-        coupon = await plans.create_coupon(engine, **terms)
-    except Conflict:
-        coupon = await one(engine, Coupon, "coupon", body.code)
-        # A repetition of a request that was cut off after it had made the coupon.
-        if names.seed is None or any(getattr(coupon, name) != value for name, value in terms.items()):
-            raise
-    return CouponOut.model_validate(coupon)
-
-
-@router.get("/coupons")
-async def list_coupons(engine: EngineDep, place: PageDep) -> Listing[CouponOut]:
-    """Every coupon."""
-    return await listing(engine, Coupon, place, plainly(CouponOut))
-
-
-@router.get("/coupons/{code}")
-async def get_coupon(code: str, engine: EngineDep) -> CouponOut:
-    """One coupon."""
-    return CouponOut.model_validate(await one(engine, Coupon, "coupon", code))
 
 
 async def _plan(engine: Engine, code: str) -> PlanOut:

@@ -1,13 +1,12 @@
-"""The catalogue: plans, their versions, coupons."""
+"""The catalogue: plans and their versions."""
 
 from datetime import datetime
-from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, WithJsonSchema, model_validator
 
-from api.schemas.common import Code, Currency, Incoming, MinorIn, Name, Outgoing, examples, wrong
+from api.schemas.common import Currency, Incoming, Name, Outgoing, examples, wrong
 from perennial.domain.calendar import IntervalUnit
 from perennial.domain.dunning import DEFAULT_POLICY, FinalAction, HardDecline
 from perennial.domain.proration import ProrationBasis
@@ -128,42 +127,3 @@ class PlanOut(Outgoing):
     allow_multiple: bool
     created_at: datetime
     archived_at: datetime | None
-
-
-PercentText = Annotated[
-    StrictStr, Field(pattern=r"^\d{1,3}(\.\d{1,6})?$", description="Above 0 and at most 100, as a decimal string.")
-]
-
-
-class NewCoupon(Incoming):
-    """Either `percent_off`, or `amount_off` with its `currency`."""
-
-    model_config = examples(
-        {"code": "WELCOME20", "percent_off": "20", "duration_periods": 3},
-        {"code": "FIVE-OFF", "amount_off": 500, "currency": "USD"},
-    )
-
-    code: Code
-    percent_off: PercentText | None = None
-    amount_off: MinorIn | None = None
-    currency: Currency | None = None
-    duration_periods: Annotated[StrictInt, Field(ge=1, le=1200)] | None = Field(
-        default=None, description="For how many periods; null: for ever."
-    )
-
-    @model_validator(mode="after")
-    def _is_one_kind(self) -> Self:
-        if (self.percent_off is None) == (self.amount_off is None):
-            raise wrong("percent_off", "give either percent_off or amount_off")
-        if (self.amount_off is None) != (self.currency is None):
-            raise wrong("currency", "amount_off and currency go together")
-        return self
-
-
-class CouponOut(Outgoing):
-    code: str
-    percent_off: Decimal | None
-    amount_off: int | None
-    currency: str | None
-    duration_periods: int | None
-    created_at: datetime

@@ -9,7 +9,8 @@ from perennial.demo.acts import ACTS, COUPONS
 from perennial.demo.giving import EXCHANGES
 from perennial.demo.population import Group, Person
 from perennial.demo.scene import Diary, Scene
-from perennial.engine import clocks, customers, demo_catalog, plans, subscriptions
+from perennial.domain.coupons import CouponTerms
+from perennial.engine import clocks, coupons, customers, demo_catalog, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.subscriptions import NewSubscription
 
@@ -18,8 +19,8 @@ async def play(engine: Engine, groups: Sequence[Group], tick: Callable[[], None]
     """Everything from the catalogue to the last instant. `tick` is called once for each of `steps(groups)`."""
     diary = Diary()
     await demo_catalog.seed(engine)
-    await plans.create_coupon(engine, code=COUPONS[0], percent_off=Decimal(25))
-    await plans.create_coupon(engine, code=COUPONS[1], percent_off=Decimal(50), duration_periods=3)
+    await coupons.create(engine, CouponTerms(code=COUPONS[0], percent_off=Decimal(25)))
+    await coupons.create(engine, CouponTerms(code=COUPONS[1], percent_off=Decimal(50), duration_periods=3))
     async with asyncio.TaskGroup() as tasks:
         for group in groups:
             tasks.create_task(_live(engine, group, diary, tick))

@@ -24,15 +24,22 @@ RowT = TypeVar("RowT", bound=models.Base)
 _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.Customer: models.Customer.created_at,
     models.Coupon: models.Coupon.created_at,
+    models.CouponRedemption: models.CouponRedemption.redeemed_at,
+    models.CreditGrant: models.CreditGrant.granted_at,
     models.CreditNote: models.CreditNote.issued_at,
     models.Gift: models.Gift.created_at,
     models.Invoice: models.Invoice.issued_at,
+    models.LocationEvidence: models.LocationEvidence.recorded_at,
     models.MailboxMessage: models.MailboxMessage.delivered_at,
+    models.OwnTaxRate: models.OwnTaxRate.created_at,
     models.PaymentAttempt: models.PaymentAttempt.started_at,
     models.Plan: models.Plan.created_at,
     models.Subscription: models.Subscription.created_at,
     models.TestClock: models.TestClock.created_at,
 }
+
+# Those whose ids count.
+_COUNTED = (models.LocationEvidence, models.MailboxMessage)
 
 
 async def page(
@@ -60,9 +67,7 @@ def load(
         if value is not None:
             statement = statement.where(getattr(model, column) == value)
     if after:
-        statement = statement.where(
-            tuple_(moment, key) < tuple_(*_decode(after, int if model is models.MailboxMessage else str))
-        )
+        statement = statement.where(tuple_(moment, key) < tuple_(*_decode(after, int if model in _COUNTED else str)))
     rows = list(session.scalars(statement))
     more = len(rows) > limit
     rows = rows[:limit]

@@ -1,18 +1,16 @@
 """The catalogue: versions are added, never changed."""
 
 from collections.abc import Collection
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from perennial.db.models import Coupon, Meter, Plan, PlanVersion
+from perennial.db.models import Meter, Plan, PlanVersion
 from perennial.db.repositories import catalog
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.entitlements import check_entitlements
-from perennial.domain.errors import Conflict, InvalidInput, InvalidPrice, NotFound, PlanArchived, UnsupportedCurrency
+from perennial.domain.errors import InvalidInput, InvalidPrice, NotFound, PlanArchived, UnsupportedCurrency
 from perennial.domain.money import exponent
 from perennial.domain.pricing import pricing_model
 from perennial.engine.context import Engine
@@ -116,49 +114,3 @@ async def archive(engine: Engine, code: str) -> None:
         plan.archived_at = plan.archived_at or engine.clock()
 
     await engine.write(mark)
-
-
-async def create_coupon(
-    engine: Engine,
-    *,
-    code: str,
-    percent_off: Decimal | None = None,
-    amount_off: int | None = None,
-    currency: str | None = None,
-    duration_periods: int | None = None,
-) -> Coupon:
-    """Either `percent_off` (0 to 100] or `amount_off` (minor units) with its `currency`."""
-    _check_coupon(percent_off, amount_off, currency, duration_periods)
-
-    def insert(session: Session) -> Coupon:
-        coupon = upsert(Coupon).values(
-            code=code,
-            percent_off=percent_off,
-            amount_off=amount_off,
-            currency=currency,
-            duration_periods=duration_periods,
-            created_at=engine.clock(),
-        )
-        made: Coupon | None = session.scalar(coupon.on_conflict_do_nothing().returning(Coupon))
-        if made is None:
-            raise Conflict(code, f"coupon {code!r} exists")
-        return made
-
-    return await engine.write(insert)
-
-
-def _check_coupon(percent: Decimal | None, amount: int | None, currency: str | None, periods: int | None) -> None:
-    if (percent is None) == (amount is None):
-        message = "a coupon takes a percentage or an amount off, and not both"
-        raise InvalidInput(message, field="percent_off")
-    if percent is not None and not 0 < percent <= 100:  # noqa: PLR2004 - per cent
-        message = "must be above 0 and at most 100"
-        raise InvalidInput(message, field="percent_off")
-    if amount is not None:
-        if amount <= 0:
-            message = "must be above 0"
-            raise InvalidInput(message, field="amount_off")
-        exponent(currency or "")
-    if periods is not None and periods < 1:
-        message = "must be at least 1"
-        raise InvalidInput(message, field="duration_periods")

@@ -9,8 +9,9 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from perennial.domain.coupons import CouponTerms
 from perennial.domain.errors import Conflict
-from perennial.engine import gifts, plans
+from perennial.engine import coupons, gifts
 from perennial.engine.gifts import NewGift
 from perennial.gateways.simulator.gateway import SimulatorGateway
 from tests.support.stage import Stage
@@ -28,7 +29,8 @@ async def this_run(stage: Stage, workflow_id: str) -> WorkflowHandle[Any, Any]:
 async def coupon(stage: Stage, code: str, percent: int, periods: int | None) -> str:
     """Another recording into the same database finds it."""
     with suppress(Conflict):
-        await plans.create_coupon(stage.engine, code=code, percent_off=Decimal(percent), duration_periods=periods)
+        terms = CouponTerms(code=code, percent_off=Decimal(percent), duration_periods=periods)
+        await coupons.create(stage.engine, terms)
     return code
 
 

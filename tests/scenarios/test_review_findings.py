@@ -11,11 +11,12 @@ from perennial.db.engine import unit_of_work
 from perennial.db.models import Gift
 from perennial.db.repositories import gifts as gift_rows
 from perennial.db.repositories import records
+from perennial.domain.coupons import CouponTerms
 from perennial.domain.errors import AlreadySubscribed, CommandRefused, Conflict, SubscriptionEnded
 from perennial.domain.gift import GiftStatus
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import When
-from perennial.engine import gifts, plans, runs, subscriptions
+from perennial.engine import coupons, gifts, runs, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.gifts import NewGift
 from perennial.engine.subscriptions import NewSubscription
@@ -175,7 +176,7 @@ async def test_dunning_counts_from_the_same_day_when_a_withdrawn_attempt_is_told
 
 
 async def test_a_coupon_that_two_create_at_once_is_one(engine: Engine) -> None:
-    made = [plans.create_coupon(engine, code="TWICE", amount_off=5, currency="USD") for _ in range(4)]
+    made = [coupons.create(engine, CouponTerms(code="TWICE", amount_off=5, currency="USD")) for _ in range(4)]
     answers = await asyncio.gather(*made, return_exceptions=True)
     assert sorted(isinstance(answer, Conflict) for answer in answers) == [False, True, True, True]
 

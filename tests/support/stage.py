@@ -13,9 +13,10 @@ from temporalio.client import WorkflowHandle
 from perennial.contracts.views import SubscriptionView
 from perennial.contracts.workflows import Progress
 from perennial.db.repositories.catalog import NewPlanVersion
+from perennial.domain.coupons import CouponTerms
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
-from perennial.engine import clocks, customers, plans, subscriptions
+from perennial.engine import clocks, coupons, customers, plans, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.subscriptions import NewSubscription
 from perennial.gateways.simulator.witness import Capture, witness
@@ -115,7 +116,7 @@ class Stage:
 
     async def coupon(self, **fields: Any) -> str:
         code = f"coupon-{uuid4().hex[:8]}"
-        await plans.create_coupon(self.engine, code=code, **fields)
+        await coupons.create(self.engine, CouponTerms(code=code, **fields))
         return code
 
     # --- what happens --------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ import pytest
 
 from perennial.contracts.views import SubscriptionView
 from perennial.domain.catalog import AddOn
+from perennial.domain.coupons import CouponTerms
 from perennial.domain.errors import Conflict
 from perennial.domain.subscription import commands as c
-from perennial.engine import plans
+from perennial.engine import coupons
 from perennial.gateways.simulator.gateway import SimulatorGateway
 from tests.support.stage import COMMANDS, Stage, at, eventually
 
@@ -37,7 +38,7 @@ async def another_card(stage: Stage, sub: str) -> dict[str, Any]:
 
 async def the_coupon(stage: Stage, sub: str) -> dict[str, Any]:
     with contextlib.suppress(Conflict):
-        await plans.create_coupon(stage.engine, code="HALF", percent_off=Decimal(50))
+        await coupons.create(stage.engine, CouponTerms(code="HALF", percent_off=Decimal(50)))
     return {}
 
 

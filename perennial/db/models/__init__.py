@@ -2,6 +2,8 @@
 
 from perennial.db.models.base import Base
 from perennial.db.models.catalog import Coupon, Plan, PlanVersion
+from perennial.db.models.coupons import CouponRedemption
+from perennial.db.models.credits import CreditGrant, CreditUse
 from perennial.db.models.customers import Customer, LocationEvidence, PaymentMethod
 from perennial.db.models.invoices import (
     Correction,
@@ -23,8 +25,11 @@ __all__ = [
     "Base",
     "Correction",
     "Coupon",
+    "CouponRedemption",
     "CreditBalance",
+    "CreditGrant",
     "CreditNote",
+    "CreditUse",
     "Customer",
     "Gift",
     "IdempotencyKey",
