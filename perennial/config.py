@@ -2,12 +2,13 @@
 
 import fcntl
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
@@ -19,6 +20,7 @@ DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  #
 DRIVER = "postgresql+psycopg2"
 GATEWAYS = "perennial.gateways"  # the entry points by which installed packages add theirs
 TAX_CALCULATORS = "perennial.tax"  # the same for these
+STRIPE_API_BASE = "https://api.stripe.com"
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
 
@@ -56,6 +58,10 @@ class Settings(BaseSettings):
     webhook_secret: str = Field(default=DEVELOPMENT_WEBHOOK_SECRET, min_length=16)
 
     gateway: str = "simulator"
+    # For the gateway `stripe`: docs/payments.md. The base differs only where something stands in for Stripe.
+    stripe_secret_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_api_base: str = STRIPE_API_BASE
     tax_calculator: str = "table"
     data_dir: Path = Path(".perennial")
     # The first-of-the-month herd: a renewal wakes at its boundary plus a stable slot within so many seconds.
@@ -81,12 +87,12 @@ class Settings(BaseSettings):
     @field_validator("gateway")
     @classmethod
     def _is_a_gateway(cls, name: str) -> str:
-        return _installed(name, "simulator", GATEWAYS)
+        return _installed(name, ("simulator", "stripe"), GATEWAYS)
 
     @field_validator("tax_calculator")
     @classmethod
     def _is_a_tax_calculator(cls, name: str) -> str:
-        return _installed(name, "table", TAX_CALCULATORS)
+        return _installed(name, ("table",), TAX_CALCULATORS)
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -110,13 +116,28 @@ class Settings(BaseSettings):
             "api_keys": development if DEVELOPMENT_API_KEY in self.api_keys else None if self.api_keys else missing,
             "webhook_secret": development if self.webhook_secret == DEVELOPMENT_WEBHOOK_SECRET else None,
         }
-        details = [
-            InitErrorDetails(type=PydanticCustomError("production", reason), loc=(name,), input=None)
-            for name, reason in wrong.items()
-            if reason is not None
-        ]
-        if details:
-            raise ValidationError.from_exception_data("Settings", details)
+        _refuse(wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _stripe_has_its_keys(self) -> Self:
+        """A test key in production would bill nobody; a live one elsewhere would charge real cards for test clocks."""
+        if self.gateway != "stripe":
+            return self
+        required = "is required for the gateway stripe"
+        wrong_key = {
+            (True, False): "must be a live key (sk_live_ or rk_live_) in production",
+            (False, True): "must not be a live key outside production",
+        }
+        key = self.stripe_secret_key.get_secret_value() if self.stripe_secret_key else ""
+        reason = wrong_key.get((self.is_production, key.startswith(("sk_live_", "rk_live_"))))
+        is_plain = self.is_production and not self.stripe_api_base.startswith("https://")
+        wrong = {
+            "stripe_secret_key": reason if key else required,
+            "stripe_webhook_secret": None if self.stripe_webhook_secret else required,
+            "stripe_api_base": "must begin with https:// in production" if is_plain else None,
+        }
+        _refuse(wrong)
         return self
 
     @property
@@ -166,8 +187,19 @@ def normalise_database_url(url: str) -> str:
     return _text(parsed)
 
 
-def _installed(name: str, built_in: str, group: str) -> str:
-    known = [built_in, *sorted(point.name for point in entry_points(group=group))]
+def _refuse(wrong: Mapping[str, str | None]) -> None:
+    """Raise with the settings that have a reason."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("refused", reason), loc=(name,), input=None)
+        for name, reason in wrong.items()
+        if reason is not None
+    ]
+    if details:
+        raise ValidationError.from_exception_data("Settings", details)
+
+
+def _installed(name: str, built_in: tuple[str, ...], group: str) -> str:
+    known = [*built_in, *sorted(point.name for point in entry_points(group=group))]
     if name not in known:
         raise PydanticCustomError("not_installed", "must be one of: {known}", {"known": ", ".join(known)})
     return name

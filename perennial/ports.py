@@ -160,20 +160,28 @@ class CardDetails:
 
 
 class GatewayEventKind(StrEnum):
+    """`other`: the gateway said something that asks nothing of us; it is kept and nothing more."""
+
     PAYMENT_SUCCEEDED = "payment_succeeded"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REQUIRES_ACTION = "payment_requires_action"
+    PAYMENT_PROCESSING = "payment_processing"
+    PAYMENT_CANCELED = "payment_canceled"
     REFUND_SUCCEEDED = "refund_succeeded"
     REFUND_FAILED = "refund_failed"
     DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
     CARD_UPDATED = "card_updated"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayEvent:
     """A webhook in our words. `event_id` is the gateway's: an event that comes twice has the same one.
 
-    `charge_key` is None for events that belong to no charge (`card_updated`).
+    `charge_key` is None for events that belong to no charge of ours (`card_updated`, `other`). `gateway_ref` is the id
+    of what the event is about: a payment, a refund, a dispute, a payment method.
     """
 
     event_id: str
@@ -257,11 +265,38 @@ class PaymentGateway(Protocol):
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> GatewayEvent:
         """Check the signature, then translate. Header names in any case.
 
-        Raises InvalidSignature; GatewayRefused when a signed body is not an event that we know.
+        Raises InvalidSignature; GatewayRefused when a signed body is no event. One of an unknown type is `other`.
         """
 
     def payments(self, after: str | None, limit: int) -> Page[GatewayPayment]:
         """All charges in a fixed order, oldest first; `after` is the `next` of the page before."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardSetup:
+    """What the customer's browser needs to give the gateway a card for later charges. The secret is theirs alone."""
+
+    gateway_ref: str
+    client_secret: str
+
+
+@runtime_checkable
+class SetsUpCards(Protocol):
+    """A gateway that takes cards without a charge."""
+
+    def create_setup(self, customer_reference: str) -> CardSetup:
+        """Begin to take a card of our customer. Raises as `charge` does."""
+
+
+@runtime_checkable
+class RedirectsToBank(Protocol):
+    """A gateway where 3-D Secure begins when the customer opens the page, not when the charge asked for it."""
+
+    def authentication_url(self, gateway_ref: str, return_url: str) -> str | None:
+        """Where the customer's bank asks them, who then come back to `return_url`; None when nothing is asked any more.
+
+        Raises as `charge` does; GatewayRefused when there is no such charge.
+        """
 
 
 @runtime_checkable

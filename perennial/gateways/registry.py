@@ -6,8 +6,9 @@ gateway's and whose object is a factory as below.
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from perennial.domain.errors import PerennialError
@@ -28,6 +29,12 @@ class GatewaySettings(Protocol):
     def api_host(self) -> str: ...
     @property
     def api_port(self) -> int: ...
+    @property
+    def stripe_secret_key(self) -> SecretStr | None: ...
+    @property
+    def stripe_webhook_secret(self) -> SecretStr | None: ...
+    @property
+    def stripe_api_base(self) -> str: ...
 
 
 GatewayFactory = Callable[[GatewaySettings, Engine], PaymentGateway]
@@ -45,9 +52,16 @@ def build_gateway(settings: GatewaySettings, engine: Engine) -> PaymentGateway:
     return factory(settings, engine)
 
 
+@runtime_checkable
+class KeepsTables(Protocol):
+    """A gateway with tables of its own, in a schema of its own, that no migration knows."""
+
+    def create_schema(self) -> None: ...
+
+
 def prepare_gateway(gateway: PaymentGateway) -> None:
-    """Make what the gateway keeps on our side of the border: the simulator's tables. Safe to repeat."""
-    if isinstance(gateway, SimulatorGateway):
+    """Make what the gateway keeps on our side of the border. Safe to repeat."""
+    if isinstance(gateway, KeepsTables):
         gateway.create_schema()
 
 
@@ -77,6 +91,12 @@ def _simulator(settings: GatewaySettings, engine: Engine) -> PaymentGateway:
     return SimulatorGateway(engine, webhook_secret=settings.webhook_secret)
 
 
+def _stripe(settings: GatewaySettings, engine: Engine) -> PaymentGateway:
+    from perennial.gateways import stripe  # the SDK takes half a second to import, which only its users pay
+
+    return stripe.build(settings, engine)
+
+
 def _installed(name: str) -> GatewayFactory:
     for point in entry_points(group=ENTRY_POINTS, name=name):
         factory: GatewayFactory = point.load()
@@ -84,4 +104,4 @@ def _installed(name: str) -> GatewayFactory:
     raise UnknownGateway(f"no gateway {name!r}; known: {', '.join(gateway_names())}")
 
 
-_BUILT_IN: dict[str, GatewayFactory] = {SimulatorGateway.name: _simulator}
+_BUILT_IN: dict[str, GatewayFactory] = {SimulatorGateway.name: _simulator, "stripe": _stripe}

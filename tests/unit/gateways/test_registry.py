@@ -34,7 +34,7 @@ def test_a_third_party_registers_by_entry_point(engine: Engine, monkeypatch: pyt
     monkeypatch.setattr(EntryPoint, "load", lambda _: lambda settings, engine: theirs)
     monkeypatch.setattr(registry, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
     assert registry.build_gateway(Settings(gateway="theirs"), engine) is theirs
-    assert registry.gateway_names() == ("simulator", "theirs")
+    assert registry.gateway_names() == ("simulator", "stripe", "theirs")
     assert registry.build_dispatcher(Settings(gateway="theirs"), engine) is None
 
 
