@@ -18,7 +18,7 @@
     │   ├── SubscriptionEnded, NotPaused, AlreadyPaused, PaymentOverdue, SamePlan, CurrencyChange,
     │   │   AlreadyCanceling, NotCanceling, NotRenewing, NotTrialing, NotReactivatable, CancellationPending,
     │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift,
-    │   │   ChangePending                                                         (subscriptions)
+    │   │   ChangePending, MovedMeanwhile                                         (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
     │   └── GiftNotClaimable, GiftNotCancelable                                   (gifts)
     ├── NotFound                    no such thing
@@ -254,6 +254,13 @@ class ChangePending(CommandRefused):
 
     def __init__(self, subscription: str) -> None:
         super().__init__(subscription, "a change of plan is ahead: change back to the current plan first")
+
+
+class MovedMeanwhile(CommandRefused):
+    code = "moved_meanwhile"
+
+    def __init__(self, subscription: str, plan: str, version: int) -> None:
+        super().__init__(subscription, f"the subscription is on plan {plan!r} version {version} by now")
 
 
 class AlreadySubscribed(CommandRefused):

@@ -7,7 +7,14 @@ from decimal import Decimal
 from perennial.domain import calendar, keys
 from perennial.domain.calendar import Period
 from perennial.domain.catalog import AddOn, PlanTerms
-from perennial.domain.errors import CancellationPending, CurrencyChange, PrepaidByGift, SamePlan
+from perennial.domain.errors import (
+    CancellationPending,
+    ChangePending,
+    CurrencyChange,
+    MovedMeanwhile,
+    PrepaidByGift,
+    SamePlan,
+)
 from perennial.domain.money import allocate
 from perennial.domain.proration import PlanChange, ProrationBasis, plan_change
 from perennial.domain.subscription import commands as c
@@ -40,12 +47,32 @@ _Change = c.ChangePlan | c.ChangeQuantity | c.ChangeAddOns
 
 
 def change_plan(state: State, command: c.ChangePlan, at: datetime) -> Decision:
+    if command.only_from:
+        _check_unmoved(state, command)
     quantity = state.quantity if command.quantity is None else command.quantity
-    offered = {addon.code for addon in command.terms.addons}
-    kept = tuple(addon for addon in state.addons if addon.code in offered)
-    return _change(
-        state, _Wanted(command.terms, quantity, kept if command.addons is None else command.addons), command, at
-    )
+    addons = kept_addons(state, command.terms) if command.addons is None else command.addons
+    return _change(state, _Wanted(command.terms, quantity, addons), command, at)
+
+
+def kept_addons(state: State, terms: PlanTerms) -> tuple[AddOn, ...]:
+    """Those that the new terms have too."""
+    offered = {addon.code for addon in terms.addons}
+    return tuple(addon for addon in state.addons if addon.code in offered)
+
+
+def _check_unmoved(state: State, command: c.ChangePlan) -> None:
+    """Moving everybody overrides nobody's own wish.
+
+    Raises:
+        MovedMeanwhile, ChangePending, CancellationPending: if there is one.
+    """
+    terms = state.terms
+    if terms.code != command.terms.code or terms.version not in command.only_from:
+        raise MovedMeanwhile(state.id, terms.code, terms.version)
+    if state.scheduled_change:
+        raise ChangePending(state.id)
+    if state.cancellation:
+        raise CancellationPending(state.id)
 
 
 def change_quantity(state: State, command: c.ChangeQuantity, at: datetime) -> Decision:

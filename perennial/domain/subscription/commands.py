@@ -52,7 +52,8 @@ class Resume(Command):
 class ChangePlan(Command):
     """To `terms` (of the subscription's own currency) and, if given, `quantity` and `addons`.
 
-    Without `addons` those stay that the new terms have too.
+    Without `addons` those stay that the new terms have too. `only_from` are the versions of the plan that everybody is
+    moved away from: whoever has left them, or has something else ahead, is left alone.
     """
 
     terms: PlanTerms
@@ -60,6 +61,7 @@ class ChangePlan(Command):
     addons: tuple[AddOn, ...] | None = None
     when: When = When.NOW
     proration: ProrationBasis | None = None
+    only_from: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
