@@ -6,13 +6,16 @@ workflow writes refers to them.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api.parts import require_temporal
 from perennial.contracts.views import SubscriptionView
-from perennial.db.models import Customer, PaymentMethod, Subscription
+from perennial.db.models import PaymentMethod, Subscription
 from perennial.domain.errors import InvalidInput
 from perennial.engine import customers, subscriptions
 from perennial.engine.context import Engine
@@ -22,11 +25,12 @@ from perennial.ports import CardDetails, UnknownToken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newcomer:
-    """`name` None: the customer exists. `token` becomes the payment method that the subscription names; None: none."""
+    """`customer` holds the arguments of `customers.add`; None: the customer exists.
 
-    name: str | None = None
-    email: str = ""
-    timezone: str = "UTC"
+    `token` becomes the payment method that the subscription names; None: none.
+    """
+
+    customer: Mapping[str, Any] | None = None
     token: str | None = None
 
 
@@ -51,22 +55,21 @@ def _open_account(
     """A repeated request finds what it has made before."""
     if new.id and session.get(Subscription, new.id):
         return
-    if newcomer.name and session.get(Customer, new.customer_id) is None:
-        session.add(
-            Customer(
-                id=new.customer_id,
-                name=newcomer.name,
-                email=newcomer.email,
-                timezone=newcomer.timezone,
-                created_at=engine.clock(),
-            )
-        )
+    if newcomer.customer:
+        _add(session, new.customer_id, newcomer.customer, engine.clock())
     session.flush()
     customers.require(session, new.customer_id, lock=True)
     if newcomer.token and new.payment_method_id and card:
         _attach(engine, session, newcomer.token, new.payment_method_id, new.customer_id, card)
     state = subscriptions.prepare(engine, session, new)
     subscriptions.refuse_second(session, state.customer_id, state.terms)
+
+
+def _add(session: Session, customer_id: str, customer: Mapping[str, Any], now: datetime) -> None:
+    try:
+        customers.add(session, customer_id, now, **customer)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"customer.{error.field}") from error
 
 
 def _attach(engine: Engine, session: Session, token: str, method_id: str, customer_id: str, card: CardDetails) -> None:

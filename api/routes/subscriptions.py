@@ -13,6 +13,7 @@ from api.previews import preview_out
 from api.queries import invoices, listing, subscriptions
 from api.routing import GuardedRoute
 from api.schemas.commands import Previewable
+from api.schemas.customers import fields_of
 from api.schemas.documents import InvoiceOut
 from api.schemas.subscriptions import (
     NewSubscription,
@@ -62,8 +63,8 @@ async def create_subscription(body: NewSubscription, engine: EngineDep, names: N
     )
     if body.customer is None and body.payment_method is None:
         return SubscriptionOut.model_validate(await engine_subscriptions.create(engine, new))
-    person = body.customer.model_dump() if body.customer else {}
-    newcomer = Newcomer(token=body.payment_method, **person)
+    customer = fields_of(body.customer) if body.customer else None
+    newcomer = Newcomer(customer=customer, token=body.payment_method)
     return SubscriptionOut.model_validate(await subscribe(engine, newcomer, new))
 
 

@@ -1,29 +1,157 @@
-"""Customers and the tokens of their payment methods."""
+"""Customers, where they are, and the tokens of their payment methods."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Unpack
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from perennial.db.models import Customer, PaymentMethod
+from perennial.db.models import Customer, LocationEvidence, PaymentMethod
 from perennial.domain import calendar
 from perennial.domain.errors import InvalidInput, NotFound
+from perennial.domain.places import check_country, check_region
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
+from perennial.engine.parties import Address, check_locale, check_place
 from perennial.ports import UnknownToken
+from perennial.tax.vat import check_vat_number
+
+LONGEST_NET_DAYS = 365
+# What every customer has: None leaves it as it is, where it clears the others.
+_KEPT = frozenset({"name", "email", "timezone", "locale", "tax_exempt"})
 
 
-async def create(engine: Engine, *, name: str, email: str, timezone: str = "UTC", id: str | None = None) -> Customer:
-    """The same `id` again gives the customer that exists."""
-    calendar.check_timezone(timezone)
-    customer_id = id or new_id("cus")
+class EvidenceKind(StrEnum):
+    BILLING_ADDRESS = "billing_address"
+    IP = "ip"
+    CARD = "card"
+    DECLARED = "declared"
 
-    def insert(session: Session) -> Customer:
-        found = session.get(Customer, customer_id)
-        if found is None:
-            found = Customer(id=customer_id, name=name, email=email, timezone=timezone, created_at=engine.clock())
-            session.add(found)
-        return found
 
-    return await engine.write(insert)
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What says in which country (and region) a customer is. The address speaks without being asked."""
+
+    kind: EvidenceKind
+    country: str
+    region: str | None = None
+
+
+class Details(Address, total=False):
+    """What tax and documents ask of a customer. `net_days` None: the payment method is charged at once.
+
+    `location_evidence` is added to what is known.
+    """
+
+    locale: str | None
+    company: str | None
+    vat_number: str | None
+    tax_exempt: bool | None
+    net_days: int | None
+    location_evidence: Sequence[Evidence]
+
+
+class Change(Details, total=False):
+    name: str | None
+    email: str | None
+    timezone: str | None
+
+
+async def create(
+    engine: Engine, *, name: str, email: str, timezone: str = "UTC", id: str | None = None, **details: Unpack[Details]
+) -> Customer:
+    """The same `id` again gives the customer that exists.
+
+    Raises:
+        InvalidInput: a country, region, language or VAT number that cannot be right; `field` names it.
+    """
+    customer_id, now = id or new_id("cus"), engine.clock()
+    return await engine.write(
+        lambda session: add(session, customer_id, now, name=name, email=email, timezone=timezone, **details)
+    )
+
+
+def add(
+    session: Session,
+    customer_id: str,
+    now: datetime,
+    *,
+    name: str,
+    email: str,
+    timezone: str = "UTC",
+    **details: Unpack[Details],
+) -> Customer:
+    """`create` within a transaction."""
+    found = session.get(Customer, customer_id)
+    if found is None:
+        calendar.check_timezone(timezone)
+        found = Customer(id=customer_id, name=name, email=email, timezone=timezone, created_at=now)
+        _apply(session, found, details, now)
+    return found
+
+
+async def change(engine: Engine, customer_id: str, **changes: Unpack[Change]) -> Customer:
+    """Changes what is named and leaves the rest; None clears what a customer need not have.
+
+    Documents that were issued keep what they say, subscriptions the time zone that they began with.
+
+    Raises:
+        InvalidInput: as `create`; also when a VAT number that stays does not go with the new country.
+    """
+    if timezone := changes.get("timezone"):
+        calendar.check_timezone(timezone)
+
+    def write(session: Session) -> Customer:
+        customer = require(session, customer_id, lock=True)
+        _apply(session, customer, changes, engine.clock())
+        return customer
+
+    return await engine.write(write)
+
+
+def _apply(session: Session, customer: Customer, changes: Mapping[str, Any], now: datetime) -> None:
+    fields = {name: value for name, value in changes.items() if value is not None or name not in _KEPT}
+    evidence = [_checked(each) for each in fields.pop("location_evidence", ())]
+    if "locale" in fields:
+        fields["locale"] = check_locale(fields["locale"])
+    if not 0 <= (fields.get("net_days") or 0) <= LONGEST_NET_DAYS:
+        raise InvalidInput(f"must be from 0 to {LONGEST_NET_DAYS} days", field="net_days")
+    before = (customer.country, customer.region, customer.vat_number)
+    for name, value in fields.items():
+        setattr(customer, name, value)
+    check_place({"country": customer.country, "region": customer.region})
+    if (customer.country, customer.vat_number) != (before[0], before[2]):
+        _check_number(customer, now)
+    if customer.country and (customer.country, customer.region) != before[:2]:
+        evidence.insert(0, Evidence(EvidenceKind.BILLING_ADDRESS, customer.country, customer.region))
+    session.add(customer)
+    session.flush()
+    for each in evidence:
+        row = LocationEvidence(
+            customer_id=customer.id, kind=each.kind.value, country=each.country, region=each.region, recorded_at=now
+        )
+        session.add(row)
+
+
+def _check_number(customer: Customer, now: datetime) -> None:
+    if customer.vat_number is None:
+        customer.vat_checked_at = None
+        return
+    if customer.country is None:
+        raise InvalidInput("a VAT number needs the customer's country", field="country")
+    customer.vat_number = check_vat_number(customer.vat_number, customer.country)
+    customer.vat_checked_at = now
+
+
+def _checked(evidence: Evidence) -> Evidence:
+    field = "location_evidence"
+    check_country(evidence.country, field=field)
+    if evidence.region is not None:
+        check_region(evidence.country, evidence.region, field=field)
+    return evidence
 
 
 async def get(engine: Engine, customer_id: str) -> Customer:
