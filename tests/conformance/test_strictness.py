@@ -13,7 +13,7 @@ from tests.conformance.vectors import MORE, OURS, Case, cases, folders, run
 
 EVERY = {case.name: case for case in cases(OURS)}
 ONE_OF_EACH = ["calendar-001", "proration-001", "proration-017", "pricing-001", "invoice-001", "invoice-004"]
-ONE_OF_EACH += ["invoice-007", "dunning-001", "dunning-012", "dunning-028"]
+ONE_OF_EACH += ["invoice-007", "dunning-001", "dunning-012", "dunning-028", "revenue_recognition-001"]
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.conformance.families import calendar, dunning, invoice, pricing, proration
+from tests.conformance.families import calendar, dunning, invoice, pricing, proration, revenue_recognition
 from tests.conformance.schema import Kind
 
 FAMILIES: dict[str, Mapping[str, Kind] | Mapping[None, Kind]] = {
@@ -11,4 +11,5 @@ FAMILIES: dict[str, Mapping[str, Kind] | Mapping[None, Kind]] = {
     "pricing": pricing.KINDS,
     "invoice": invoice.KINDS,
     "dunning": dunning.KINDS,
+    "revenue_recognition": revenue_recognition.KINDS,
 }
