@@ -16,6 +16,8 @@ from perennial.db.models.invoices import (
 from perennial.db.models.ledger import CreditBalance, LedgerEntry, LedgerTransaction
 from perennial.db.models.messages import IdempotencyKey, MailboxMessage, OutboxMessage
 from perennial.db.models.payments import PaymentAttempt, Refund, WebhookEvent
+from perennial.db.models.plan_migrations import PlanMigration, PlanMigrationItem
+from perennial.db.models.recognitions import Recognition
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
 from perennial.db.models.tax import OwnTaxRate
@@ -47,7 +49,10 @@ __all__ = [
     "PaymentAttempt",
     "PaymentMethod",
     "Plan",
+    "PlanMigration",
+    "PlanMigrationItem",
     "PlanVersion",
+    "Recognition",
     "Refund",
     "Seller",
     "ServiceSpan",
