@@ -67,6 +67,9 @@ def wake_at(state: State, due: Due) -> datetime:
 
 def all_due(state: State) -> Iterator[Due]:
     """Everything that is ahead, in no order."""
+    case = state.collection
+    if case and case.due_at and not case.is_overdue and not case.in_flight and not state.status.is_ended:
+        yield Due(DueKind.PAYMENT_OVERDUE, case.due_at)
     if state.status is Status.PAUSED:
         if state.pause and state.pause.until:
             yield Due(DueKind.RESUME, state.pause.until)
@@ -84,8 +87,6 @@ def all_due(state: State) -> Iterator[Due]:
 
 def _dunning(state: State) -> Iterator[Due]:
     case = state.collection
-    if case and case.due_at and not case.is_overdue and not case.in_flight:
-        yield Due(DueKind.PAYMENT_OVERDUE, case.due_at)
     if case is None or case.first_failed_at is None or state.status is not Status.PAST_DUE:
         return
     policy = state.terms.dunning

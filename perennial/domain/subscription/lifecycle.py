@@ -95,7 +95,8 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
     shift = at - state.pause.since
     case = state.collection
     if case and case.first_failed_at:
-        case = replace(case, first_failed_at=case.first_failed_at + shift)
+        # What became overdue during the pause counts from its end.
+        case = replace(case, first_failed_at=min(case.first_failed_at + shift, at))
     period = Period(state.period.start + shift, state.period.end + shift)
     anchor, index = (calendar.to_wall(period.end, state.timezone), -1) if shift else (state.anchor, state.index)
     trialing = state.pause.was is Status.TRIALING
@@ -123,7 +124,8 @@ def cancel(state: State, command: c.Cancel, at: datetime) -> Decision:
     if command.when is c.When.PERIOD_END:
         return _cancel_at_period_end(state, command, at)
     asked = Cancellation(at, command.reason, command.refund, command.request_id)
-    if state.collection and state.collection.is_overdue:
+    # Who asks for something back does not owe what was sent and not paid; who does not, still does.
+    if state.collection and (state.collection.is_overdue or asked.refund is not c.RefundPolicy.NONE):
         return close_invoices(replace(state, cancellation=asked), Closing.REQUEST)
     return cancel_now(state, asked, at, command.actor)
 

@@ -82,10 +82,11 @@ def overdue(state: State, at: datetime) -> Decision:
     assert case is not None, "only an open invoice becomes overdue"
     case = replace(case, first_failed_at=at, code=OVERDUE, waits_for=WaitsFor.CUSTOMER)
     status = state.status if state.status in _STAYS else Status.PAST_DUE
+    pause = replace(state.pause, was=Status.PAST_DUE) if state.pause else None
     data = {"invoice": keys.document_id("inv", case.invoice)}
     message = Message(keys.notify("payment_overdue", case.invoice), "payment_overdue", data)
     note = Note(at, "payment_overdue", data={"invoice": case.invoice})
-    return Decision(replace(state, collection=case, status=status), notes=(note,), messages=(message,))
+    return Decision(replace(state, collection=case, status=status, pause=pause), notes=(note,), messages=(message,))
 
 
 def _next_in_arrears(state: State, case: Collection, at: datetime) -> Decision:
@@ -115,15 +116,14 @@ def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> De
         return close_invoices(replace(state, collection=following), case.closing)
     if case.arrears:
         return _next_in_arrears(state, replace(case, closing=None), at)
+    state = replace(state, collection=None)
     if case.closing is Closing.REQUEST and state.cancellation:
         return cancel_now(state, state.cancellation, at)
     if paid:
-        return _settled(replace(state, collection=None), at)
+        return _settled(state, at)
     if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
         return end(state, at, Status.EXPIRED, "first_payment_not_settled")
-    if by_request:
-        return _settled(replace(state, collection=None), at)
-    return _after_dunning(replace(state, collection=None), at)
+    return _settled(state, at) if by_request else _after_dunning(state, at)
 
 
 def _settled(state: State, at: datetime) -> Decision:

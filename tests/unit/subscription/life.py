@@ -97,6 +97,7 @@ class Life:
         self.messages: set[str] = set()
         self.requests = 0
         self.all_paid = True
+        self.used_until = datetime.min.replace(tzinfo=UTC)
         self.state = core.open_subscription(
             core.Opening(id="sub_1", customer_id="cus_1", terms=terms or plan(), **given)
         )
@@ -175,6 +176,7 @@ class Life:
                 document = self.documents[invoice]
                 if document.status == "open":
                     document.status = status
+                    self.all_paid = False
                 return self._closed(invoice, 0)
             case Receive(invoice=invoice, attempt=n):
                 document = self.documents[invoice]
@@ -190,6 +192,10 @@ class Life:
         assert draft.key not in self.documents, f"{draft.key} is invoiced twice"
         assert draft.total >= 0, draft
         self.documents[draft.key] = Document(draft, "open" if draft.total else "paid")
+        for stretch in draft.usage:
+            assert stretch.start < stretch.end
+            assert stretch.start >= self.used_until, f"{stretch} is billed twice"
+            self.used_until = stretch.end
         if draft.total and effect.collect:
             return self._attempt(draft.key, 1, effect.payment_method_id)
         return self._closed(draft.key, 1)
@@ -226,13 +232,17 @@ class Life:
         status = statuses.get(self.documents[invoice].status, PaymentStatus.CLOSED)
         return PaymentFact(invoice, status, n, self.state.as_of)
 
+    def left_of(self, invoice: str) -> int:
+        document = self.documents[invoice]
+        return document.draft.total - document.credited if document.status == "paid" else 0
+
     def _give_back(self, effect: Credit) -> None:
         documents = [self.documents[key] for key in effect.invoices if key in self.documents]
         paid = [document for document in documents if document.status == "paid"]
         left = sum(document.draft.total - document.credited for document in paid)
         if effect.amount is not None:
             assert effect.amount > 0
-            if self.all_paid:
+            if self.all_paid and documents:
                 assert effect.amount <= left, f"{effect} gives back more than the {left} that was billed"
         amount = left if effect.amount is None else min(effect.amount, left)
         self.credits.append((effect, amount))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from perennial.domain.catalog import PlanTerms
+from perennial.domain.catalog import AddOn, AddOnTerms, Fee, PlanTerms, UsageCharge
 from perennial.domain.dunning import FinalAction, HardDecline
 from perennial.domain.errors import PerennialError
 from perennial.domain.proration import ProrationBasis
@@ -37,6 +37,7 @@ class Walk:
             "timezone": dice.choice(zones),
             "start": dice.choice(starts),
             "trial_days": dice.choice([0, 0, 0, 2, 14]),
+            "net_days": dice.choice([None, None, None, 0, 10, 40]),
             "discounts": dice.choice([(), (), *((each,) for each in DISCOUNTS)]),
         }
         if dice.random() < 0.15:
@@ -54,6 +55,9 @@ class Walk:
             price=dice.choice([seats, flat])(amount),
             reminder_days=dice.choice([None, 3, 30]),
             proration=dice.choice(list(ProrationBasis)),
+            charges=dice.choice([(), (), (UsageCharge("calls", "Calls", "calls", flat("1")),)]),
+            fees=dice.choice([(), (Fee("setup", "Setup", 500),)]),
+            addons=(AddOnTerms("extra", "Extra", flat(amount)), AddOnTerms("seat", "Seat", seats(amount))),
             dunning=policy(
                 dice.choice(list(FinalAction)),
                 offsets=dice.choice([(1, 3, 7, 14), (5, 30), ()]),
@@ -73,6 +77,27 @@ class Walk:
 
     def _moves(self) -> list[Callable[[], object]]:
         return [self._wait, self._wait, self._wait, self._change_trouble, self._command, self._command, self._command]
+
+    def _addons(self) -> tuple[AddOn, ...]:
+        return tuple(AddOn(code, self.dice.randint(1, 3)) for code in ("extra", "seat") if self.dice.random() < 0.5)
+
+    def _invoice(self) -> str:
+        """Most of the time one that is open."""
+        case = self.life.state.collection
+        if case and self.dice.random() < 0.9:
+            return self.dice.choice(case.open_invoices)
+        return self.dice.choice(sorted(self.life.documents) or ["?"])
+
+    def _credit(self) -> c.CreditInvoice:
+        """As the edge would ask for it: of the running period, no more than is left of it."""
+        state = self.life.state
+        if not state.period_invoices or state.collection:
+            return c.CreditInvoice(invoice="?", amount=1)
+        most = min(state.period_billed, self.life.left_of(state.period_invoices[-1]))
+        if most <= 0:
+            return c.CreditInvoice(invoice="?", amount=1)
+        amount = self.dice.randint(1, most)
+        return c.CreditInvoice(invoice=state.period_invoices[-1], amount=amount, recurring=amount)
 
     def _wait(self) -> None:
         self.story.append("wait")
@@ -99,6 +124,11 @@ class Walk:
                 c.ChangePlan(terms=self.terms(), when=when, proration=basis),
                 c.ChangeQuantity(quantity=dice.randint(0, 9), when=when, proration=basis),
                 c.ChangeQuantity(quantity=dice.randint(5, 9)),
+                c.ChangeAddOns(addons=self._addons(), when=when, proration=basis),
+                c.ChangeAddOns(addons=self._addons()),
+                c.GiveUpInvoice(invoice=self._invoice(), write_off=dice.random() < 0.5),
+                c.RecordPayment(invoice=self._invoice(), reference="BANK"),
+                self._credit(),
                 c.Cancel(when=dice.choice([c.When.PERIOD_END, when]), refund=dice.choice(list(c.RefundPolicy))),
                 c.UndoCancel(),
                 c.Reactivate(payment_method_id="pm_2"),
