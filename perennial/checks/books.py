@@ -27,13 +27,22 @@ _CREDIT = text(
 WITH posted AS (
     SELECT substr(account, 8) AS customer_id, currency, -sum(amount) AS balance
     FROM ledger_entries WHERE account LIKE 'credit:%' GROUP BY account, currency
+), given AS (
+    SELECT customer_id, currency, sum(remaining) AS balance FROM credit_grants GROUP BY customer_id, currency
 )
-SELECT coalesce(b.customer_id, p.customer_id) AS subject,
-       format('the balance says %s %s, the ledger %s', coalesce(b.balance, 0), coalesce(b.currency, p.currency),
-              coalesce(p.balance, 0)) AS problem
+SELECT customer_id AS subject,
+       format('the balance says %s %s, the ledger %s, the grants %s', coalesce(b.balance, 0), currency,
+              coalesce(p.balance, 0), coalesce(g.balance, 0)) AS problem
 FROM credit_balances b
-FULL JOIN posted p ON p.customer_id = b.customer_id AND p.currency = b.currency
-WHERE coalesce(b.balance, 0) <> coalesce(p.balance, 0)
+FULL JOIN posted p USING (customer_id, currency)
+FULL JOIN given g USING (customer_id, currency)
+WHERE coalesce(b.balance, 0) <> coalesce(p.balance, 0) OR coalesce(b.balance, 0) <> coalesce(g.balance, 0)
+UNION ALL
+SELECT g.id, format('used %s and expired %s of %s, but %s remain', coalesce(u.used, 0), g.expired, g.amount,
+                    g.remaining)
+FROM credit_grants g
+LEFT JOIN (SELECT grant_id, sum(amount) AS used FROM credit_uses GROUP BY grant_id) u ON u.grant_id = g.id
+WHERE g.remaining <> g.amount - g.expired - coalesce(u.used, 0)
 """
 )
 
@@ -96,7 +105,7 @@ def books_balance(session: Session, _engine: Engine) -> Outcome:
 
 
 def credit_equals_ledger(session: Session, _engine: Engine) -> Outcome:
-    """What customers have in credit is what the account `credit:{customer}` holds."""
+    """What customers have in credit is what the account `credit:{customer}` holds, and what is left of their grants."""
     return outcome(f"{count(session, _BALANCES)} balances", rows(session, _CREDIT))
 
 

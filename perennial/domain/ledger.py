@@ -2,7 +2,8 @@
 
 Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue` (earned), `deferred_revenue` (billed for service that
 lies ahead), `tax_payable:{jurisdiction}`, `credit:{customer}` (owed to a customer), `refunds_payable` (on its way
-back), `bad_debt`. The whole chart is told in `docs/books.md`.
+back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit that expired). The whole chart is told in
+`docs/books.md`.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ REVENUE = "revenue"
 DEFERRED_REVENUE = "deferred_revenue"
 REFUNDS_PAYABLE = "refunds_payable"
 BAD_DEBT = "bad_debt"
+PROMOTIONAL_CREDIT = "promotional_credit"
+BREAKAGE = "breakage"
 
 
 def cash(gateway: str) -> str:
@@ -163,4 +166,28 @@ def refund_failed(refund_key: str, credit_note: str, currency: str, customer: st
         currency,
         Entry(REFUNDS_PAYABLE, amount),
         Entry(customer_credit(customer), -amount),
+    )
+
+
+def credit_granted(key: str, grant: str, currency: str, customer: str, amount: int) -> Posting:
+    """Given without anything in return: what it costs us is known at once."""
+    return _posting(
+        key,
+        "credit_granted",
+        grant,
+        currency,
+        Entry(PROMOTIONAL_CREDIT, amount),
+        Entry(customer_credit(customer), -amount),
+    )
+
+
+def credit_expired(key: str, grant: str, currency: str, customer: str, amount: int) -> Posting:
+    """What the customer has not used is ours."""
+    return _posting(
+        f"expire:{key}",
+        "credit_expired",
+        grant,
+        currency,
+        Entry(customer_credit(customer), amount),
+        Entry(BREAKAGE, -amount),
     )

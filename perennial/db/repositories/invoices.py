@@ -80,7 +80,7 @@ def issue(
     if assessed.surplus:
         credit_notes.issue(session, subject, surplus_of(draft, assessed), as_of)
     total = assessed.result.total
-    credit = credits.use(session, subject.customer_id, draft.currency, total, as_of)
+    credit = credits.use(session, subject.customer_id, draft.currency, total, as_of, invoice_id)
     due = total - credit
     invoice = IssuedInvoice(
         id=invoice_id,

@@ -22,6 +22,18 @@ BOOKS = (
         ("UPDATE credit_balances SET balance = balance + 5",),
         "the balance says",
     ),
+    Defect(
+        "credit_equals_ledger",
+        "a grant that nobody used is gone",
+        ("UPDATE credit_grants SET remaining = 0 WHERE remaining > 0",),
+        "the grants 0",
+    ),
+    Defect(
+        "credit_equals_ledger",
+        "a use that the grant does not know",
+        ("UPDATE credit_uses SET amount = amount + 1 WHERE amount > 0",),
+        "remain",
+    ),
     Defect("credit_equals_ledger", "balance lost", ("DELETE FROM credit_balances WHERE balance > 0",), "says 0"),
     Defect(
         "receivable_equals_open_invoices",
