@@ -191,3 +191,19 @@ def credit_expired(key: str, grant: str, currency: str, customer: str, amount: i
         Entry(customer_credit(customer), amount),
         Entry(BREAKAGE, -amount),
     )
+
+
+def revenue_recognised(key: str, month: str, currency: str, *, revenue: int, breakage: int) -> Posting:
+    """What was billed ahead has been earned in `month` (`2027-03`); negative: it was taken back.
+
+    `breakage` was paid for and will not be asked for any more: gifts that nobody claimed.
+    """
+    return _posting(
+        key,
+        "revenue_recognised",
+        month,
+        currency,
+        Entry(DEFERRED_REVENUE, revenue + breakage),
+        Entry(REVENUE, -revenue),
+        Entry(BREAKAGE, -breakage),
+    )
