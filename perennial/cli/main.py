@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("customers", "perennial.cli.customers", "app", "Customers and their payment methods.", MANAGE),
     Command("plans", "perennial.cli.plans", "app", "Plans and their versions.", MANAGE),
     Command("coupons", "perennial.cli.coupons", "app", "Coupons.", MANAGE),
+    Command("credits", "perennial.cli.credits", "app", "Customers' credit.", MANAGE),
     Command("subscriptions", "perennial.cli.subscriptions", "app", "Subscriptions and their commands.", MANAGE),
     Command("invoices", "perennial.cli.invoices", "app", "Invoices.", MANAGE),
     Command("payments", "perennial.cli.payments", "app", "Payments and refunds.", MANAGE),

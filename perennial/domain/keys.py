@@ -32,6 +32,11 @@ def credit(subject: str, request_id: str) -> str:
     return f"credit:{subject}:{request_id}"
 
 
+def credit_grant(customer: str, request_id: str) -> str:
+    """Credit that was given for nothing in return."""
+    return f"grant:{customer}:{request_id}"
+
+
 def surplus(invoice: str) -> str:
     """The credit note for what a change gives back beyond what it costs."""
     return f"credit:{invoice}:surplus"

@@ -64,12 +64,24 @@ def discount_for(
     plan: str,
     currency: str,
     at: datetime,
+    subscription_id: str | None = None,
     request_id: str | None = None,
 ) -> Discount:
-    """What the coupon would give; redeems nothing, and raises what `redeem` would raise for the same request."""
+    """What the coupon would give; redeems nothing, and raises what `redeem` would raise for the same request.
+
+    A new subscription has no id yet, and what is only looked at no request.
+    """
     coupon = require(session, code)
     if request_id is None or not _is_redeemed(session, code, request_id):
-        _check(session, coupon, customer_id=customer_id, subscription_id=None, plan=plan, currency=currency, at=at)
+        _check(
+            session,
+            coupon,
+            customer_id=customer_id,
+            subscription_id=subscription_id,
+            plan=plan,
+            currency=currency,
+            at=at,
+        )
     return terms_of(coupon).discount
 
 
