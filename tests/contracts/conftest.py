@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.contracts.adapters import ADAPTERS, Adapter
-from tests.contracts.databases import own_database
+from tests.support.databases import own_database
 
 
 @pytest.fixture(scope="session")
@@ -14,5 +14,6 @@ def gateway_engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session", params=ADAPTERS)
-def adapter(request: pytest.FixtureRequest, gateway_engine: Engine) -> Adapter:
-    return ADAPTERS[request.param](gateway_engine)
+def adapter(request: pytest.FixtureRequest, gateway_engine: Engine) -> Iterator[Adapter]:
+    with ADAPTERS[request.param](gateway_engine) as adapter:
+        yield adapter

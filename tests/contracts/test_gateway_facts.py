@@ -108,7 +108,8 @@ def test_a_supported_currency_is_charged(adapter: Adapter) -> None:
     capabilities = adapter.gateway.capabilities
     for currency in ("USD", "JPY", "BHD"):
         if capabilities.supports(currency):
-            result = adapter.gateway.charge(adapter.request(currency=currency))
+            # Stripe wants dinars of three decimals in tens of the smallest unit.
+            result = adapter.gateway.charge(adapter.request(currency=currency, amount=2000))
             assert result.status is ChargeStatus.SUCCEEDED
         else:
             with pytest.raises(GatewayRefused):

@@ -12,7 +12,7 @@ from perennial.db.engine import make_sessions
 from perennial.db.models import MailboxMessage
 from perennial.notifications.mailbox import LocalMailbox
 from perennial.ports import Notification, Notifier
-from tests.contracts.databases import own_database
+from tests.support.databases import own_database
 
 
 @dataclass(frozen=True)

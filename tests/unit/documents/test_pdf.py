@@ -1,4 +1,4 @@
-"""The PDF: what it says, what it promises (PDF/A-3, PDF/UA), and that nothing that people write can break or bend it."""
+"""The PDF: what it says, what it promises (PDF/A-3, PDF/UA), and that nothing people write can break or bend it."""
 
 # ruff: noqa: RUF001 - the figures and words of typesetters
 import io
@@ -171,9 +171,9 @@ def test_long_words_stay_in_their_column() -> None:
 
 
 HOSTILE = [
-    '#panic("x")', '#read("/etc/passwd")', "$ x^2 $", "*bold* _it_ `raw` <label> @ref", "= Heading", "// gone", "/* gone",
-    "\\u{41}", '#import "@preview/x:1.0.0"', "[#sys.version]", "{page} of {pages} {name}", "\"quoted\" 'single' \\",
-    "- item\n+ item", "a#b", "100% & <b>bold</b>", "Page {page}",
+    '#panic("x")', '#read("/etc/passwd")', "$ x^2 $", "*bold* _it_ `raw` <label> @ref", "= Heading", "// gone",
+    "/* gone", "\\u{41}", '#import "@preview/x:1.0.0"', "[#sys.version]", "{page} of {pages} {name}",
+    "\"quoted\" 'single' \\", "- item\n+ item", "a#b", "100% & <b>bold</b>", "Page {page}",
 ]  # fmt: skip
 
 

@@ -93,9 +93,16 @@ def test_a_part_of_a_price_is_not_explained(model: PricingModel, quantity: Decim
     ("model", "quantity", "told"),
     [
         (
-            Graduated(tiers=(Tier(Decimal(10)), Tier(Decimal(20), Decimal("0.5"), Decimal(3)), Tier(None, Decimal("0.25")))),
+            Graduated(
+                tiers=(Tier(Decimal(10)), Tier(Decimal(20), Decimal("0.5"), Decimal(3)), Tier(None, Decimal("0.25")))
+            ),
             "25",
-            ["up to 10: 10 included", "10 to 20: 10 × $0.50 = $5.00", "plus a fee of $3.00", "above 20: 5 × $0.25 = $1.25"],
+            [
+                "up to 10: 10 included",
+                "10 to 20: 10 × $0.50 = $5.00",
+                "plus a fee of $3.00",
+                "above 20: 5 × $0.25 = $1.25",
+            ],
         ),
         (
             Volume(tiers=(Tier(Decimal(10), Decimal(2)), Tier(None, Decimal(1)))),
@@ -115,7 +122,9 @@ def test_a_part_of_a_price_is_not_explained(model: PricingModel, quantity: Decim
             ["2.9% of $100.00 = $2.90", "plus a fee of $0.30"],
         ),
         (
-            Commitment(unit_price=Decimal(1), commitment_amount=Decimal(100), overage_factor=Decimal("1.5"), true_up=True),
+            Commitment(
+                unit_price=Decimal(1), commitment_amount=Decimal(100), overage_factor=Decimal("1.5"), true_up=True
+            ),
             "120",
             ["Commitment $100.00", "150% of $20.00 = $30.00"],
         ),

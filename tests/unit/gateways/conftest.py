@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from perennial.gateways.simulator import NO_FAULTS, SimulatorGateway, create_schema, set_faults
 from perennial.ports import ChargeRequest
-from tests.contracts.databases import own_database
+from tests.support.databases import own_database
 
 SECRET = "whsec_of_the_simulator_tests"
 

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, delete
 
 from perennial.db.engine import Sessions, make_sessions, unit_of_work
 from perennial.db.models import Base, MailboxMessage, OutboxMessage
-from tests.contracts.databases import own_database
+from tests.support.databases import own_database
 from tests.unit.notifications import world
 
 

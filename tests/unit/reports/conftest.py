@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from perennial.db.models import Base
-from tests.contracts.databases import own_database
+from tests.support.databases import own_database
 
 
 @pytest.fixture(scope="module")
