@@ -70,7 +70,7 @@ async def grant(engine: Engine, new: NewGrant) -> CreditGrant:
         if found := session.get(CreditGrant, grant_id):
             return found
         clock = _clock_of(session, new.customer_id)
-        at = subscriptions.edge_time(engine, session, clock and clock.id)
+        at = subscriptions.edge_time(engine, session, clock.id if clock else None)
         if new.expires_at is not None and new.expires_at <= at:
             message = f"must lie after {at.isoformat()}"
             raise InvalidInput(message, field="expires_at")
