@@ -5,6 +5,7 @@ from typing import Any
 
 from activities.billing import BillingActivities
 from activities.gifts import GiftActivities
+from activities.plan_migrations import PlanMigrationActivities
 from activities.records import RecordActivities
 from perennial.engine.context import Engine
 
@@ -22,4 +23,5 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         billing.receive,
         record.record,
         gift.record,
+        PlanMigrationActivities(engine).turn_page,
     ]

@@ -9,6 +9,7 @@ from perennial.domain.subscription import State
 
 SUBSCRIPTION = "Subscription"
 GIFT = "Gift"
+PLAN_MIGRATION = "PlanMigration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ class SubscriptionInput:
 @dataclass(frozen=True, slots=True)
 class GiftInput:
     state: GiftState
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMigrationInput:
+    """Who is moved where stands in rows."""
+
+    migration_id: str
 
 
 @dataclass(frozen=True, slots=True)

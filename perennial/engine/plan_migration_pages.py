@@ -1,0 +1,120 @@
+"""One page of a plan migration: everybody on it is asked, and what they answered is written down.
+
+Each subscription is sent one command under a request id of its own (`{migration}:{subscription}`), so a page that is
+turned again after a kill changes nothing: who has been moved gives the first answer.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from temporalio.service import RPCError
+
+from perennial.db.models import PlanMigration, PlanMigrationItem
+from perennial.db.repositories import records
+from perennial.domain.errors import ClockAdvancing, CommandRefused, EngineUnavailable, InvalidInput, NotFound
+from perennial.domain.proration import ProrationBasis
+from perennial.domain.subscription.commands import When
+from perennial.engine import subscriptions
+from perennial.engine.context import Engine
+from perennial.engine.plan_migrations import ItemStatus, MigrationStatus
+from perennial.engine.plan_moves import Move
+from perennial.engine.runs import CommandPending
+
+PAGE = 50
+# So many are asked at the same time: renewals and other people's commands want the worker too.
+WIDTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: ItemStatus
+    code: str | None = None
+    message: str | None = None
+
+
+async def turn_page(engine: Engine, migration_id: str, heartbeat: Callable[[], None] = lambda: None) -> bool:
+    """Whether more may be left. Whoever does not answer waits behind the others.
+
+    Raises:
+        NotFound: the migration is not written down, or not yet.
+        EngineUnavailable: nobody on the page has answered: turn it again a little later.
+    """
+    page = await engine.write(lambda session: _begin(session, engine, migration_id))
+    if page is None:
+        return False
+    move, subscriptions_of_page = page
+    width = asyncio.Semaphore(WIDTH)
+
+    async def ask(subscription: str) -> bool:
+        async with width:
+            answer = await _move(engine, move, f"{migration_id}:{subscription}", subscription)
+            await engine.write(lambda session: _note(session, migration_id, subscription, answer))
+            heartbeat()
+            return answer is not None
+
+    answered = await asyncio.gather(*(ask(subscription) for subscription in subscriptions_of_page))
+    if not any(answered):
+        raise EngineUnavailable(f"none of {len(answered)} subscriptions answers")
+    return True
+
+
+def _begin(session: Session, engine: Engine, migration_id: str) -> tuple[Move, list[str]] | None:
+    """The next subscriptions to be asked; None when the migration is over, which is then written down."""
+    row = session.get(PlanMigration, migration_id)
+    if row is None:
+        raise NotFound("plan migration", migration_id)
+    if row.status != MigrationStatus.RUNNING:
+        return None
+    item = PlanMigrationItem
+    waiting = select(item.subscription_id).where(item.migration_id == row.id, item.status == ItemStatus.PENDING)
+    page = list(session.scalars(waiting.order_by(item.tries, item.subscription_id).limit(PAGE)))
+    if not page:
+        over = update(PlanMigration).where(PlanMigration.id == row.id, PlanMigration.status == MigrationStatus.RUNNING)
+        session.execute(over.values(status=MigrationStatus.COMPLETED.value, finished_at=engine.clock()))
+        return None
+    return _move_of(row), page
+
+
+def _move_of(row: PlanMigration) -> Move:
+    return Move(
+        plan=row.plan_code,
+        to_version=row.to_version,
+        from_versions=tuple(row.from_versions),
+        currency=row.currency,
+        when=When(row.when),
+        proration=ProrationBasis(row.proration) if row.proration else None,
+        effective_at=row.effective_at,
+    )
+
+
+async def _move(engine: Engine, move: Move, request_id: str, subscription: str) -> _Answer | None:
+    """None when there is no answer yet: it has been asked, or could not be, and is asked again under the same name."""
+    done = _Answer(ItemStatus.MIGRATED if move.when is When.NOW else ItemStatus.SCHEDULED)
+    try:
+        await subscriptions.command(engine, subscription, "change_plan", move.command(request_id))
+    except (EngineUnavailable, CommandPending, ClockAdvancing, RPCError):
+        return None
+    except (CommandRefused, InvalidInput) as refusal:
+        if await engine.read(lambda session: _was_done(session, subscription, request_id)):
+            return done  # it has ended since, and the first answer was lost with a process
+        return _Answer(ItemStatus.REFUSED, refusal.code, refusal.message)
+    except Exception as defect:  # noqa: BLE001 - one broken subscription must not hold the others up
+        return _Answer(ItemStatus.FAILED, getattr(defect, "code", "internal_error"), type(defect).__name__)
+    return done
+
+
+def _was_done(session: Session, subscription: str, request_id: str) -> bool:
+    return request_id in records.load_state(subscriptions.require(session, subscription).state).applied
+
+
+def _note(session: Session, migration_id: str, subscription: str, answer: _Answer | None) -> None:
+    item = update(PlanMigrationItem).where(
+        PlanMigrationItem.migration_id == migration_id, PlanMigrationItem.subscription_id == subscription
+    )
+    if answer is None:
+        session.execute(item.values(tries=PlanMigrationItem.tries + 1))
+    else:
+        session.execute(item.values(status=answer.status.value, code=answer.code, message=answer.message))
