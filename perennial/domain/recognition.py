@@ -7,15 +7,17 @@ to an instant is rounded once, on the whole that has been earned until then, so 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
 from perennial.domain.calendar import Period, local_days, to_wall
 from perennial.domain.money import round_half_away
 from perennial.domain.months import Month
+from perennial.domain.subscription.effects import LineKind
 
 _TICK = timedelta(microseconds=1)
+_OPEN_END = datetime.max.replace(tzinfo=UTC)
 
 
 class RecognitionBasis(StrEnum):
@@ -66,6 +68,14 @@ class DeferredLine:
     voided_at: datetime | None = None
     taken_off: tuple[TakenOff, ...] = ()
     offsets: tuple[Offset, ...] = ()
+
+
+def lies_ahead_until(kind: LineKind, service_end: datetime) -> datetime:
+    """A document dated before this instant posts the line as deferred, a later one as revenue.
+
+    The service of a gift has no end before it is claimed, whatever the line says.
+    """
+    return _OPEN_END if kind is LineKind.GIFT else service_end
 
 
 def share(service: Period, at: datetime, basis: RecognitionBasis, timezone: str) -> Fraction:

@@ -18,6 +18,7 @@ from perennial.domain.assessment import Assessment, CorrectedTax, assess
 from perennial.domain.corrections import TakenBack, take_back
 from perennial.domain.ledger import Worth
 from perennial.domain.money import allocate
+from perennial.domain.recognition import lies_ahead_until
 from perennial.domain.subscription.effects import InvoiceDraft, Line, LineDiscount
 from perennial.domain.subscription.state import Discount
 from perennial.domain.tax import TaxRate
@@ -80,7 +81,8 @@ def assess_draft(
 
 def worth(assessed: Assessment, as_of: datetime) -> Worth:
     """Service that lies ahead is not earned yet."""
-    ahead = sum(each.net for each in assessed.lines if each.line.period.end > as_of)
+    lines = ((each.net, lies_ahead_until(each.line.kind, each.line.period.end)) for each in assessed.lines)
+    ahead = sum(net for net, until in lines if until > as_of)
     taxes: dict[str, int] = {}
     for each in assessed.taxes:
         taxes[each.rate.jurisdiction] = taxes.get(each.rate.jurisdiction, 0) + each.amount

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from perennial.db.models import Correction, Invoice, InvoiceLine, InvoiceTax
 from perennial.db.repositories.statuses import VOID
 from perennial.domain.corrections import ChargedLine, TakenBack
+from perennial.domain.recognition import lies_ahead_until
 from perennial.domain.subscription.effects import LineKind
 from perennial.domain.tax import TaxCategory, TaxRate
 
@@ -21,7 +22,7 @@ class Charged:
     lines: tuple[ChargedLine, ...]
     rates: dict[tuple[str, int], TaxRate]
     ends: dict[tuple[str, int], datetime]
-    """When the service of a line (invoice, position) ends."""
+    """Until when the service of a line (invoice, position) lies ahead."""
 
 
 def charged(session: Session, invoice_ids: Sequence[str], *, recurring: bool) -> Charged:
@@ -44,7 +45,7 @@ def charged(session: Session, invoice_ids: Sequence[str], *, recurring: bool) ->
     return Charged(
         tuple(sorted(lines, key=lambda line: (order[line.invoice], line.position))),
         _rates(session, invoice_ids),
-        {(line.invoice_id, line.position): line.period_end for line in found},
+        {(line.invoice_id, line.position): lies_ahead_until(LineKind(line.kind), line.period_end) for line in found},
     )
 
 

@@ -1,0 +1,1 @@
+"""The books: recognising revenue, and handing the ledger to other programs."""
