@@ -5,6 +5,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from stdnum import iban
+
 from api.errors import Problem, invalid
 
 SHORTEST, LONGEST = 13, 19
@@ -38,7 +40,9 @@ def _refusal(field: str) -> Problem:
 def has_card_number(text: str) -> bool:
     """Whether 13 to 19 digits, whole groups of them, pass the check that every card number passes."""
     text = _IDS.sub(" ", unicodedata.normalize("NFKC", text))
-    return any(_passes(digits) for run in _RUN.findall(text) for digits in _joined(re.findall(r"\d+", run)))
+    found = any(_passes(digits) for run in _RUN.findall(text) for digits in _joined(re.findall(r"\d+", run)))
+    # One in ten of Belgium's account numbers would be a card's by its digits; none is with its own check digits.
+    return found and not iban.is_valid(text)
 
 
 def masked(text: str) -> str:

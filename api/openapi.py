@@ -27,6 +27,7 @@ TAGS = [
     {"name": "customers", "description": "Who subscribes, and the tokens of their payment methods."},
     {"name": "catalogue", "description": "Plans, their versions, coupons."},
     {"name": "documents", "description": "Invoices, payments, credit notes: read only."},
+    {"name": "seller", "description": "Who sells, where tax is collected, and rates of the merchant's own."},
     {"name": "gifts", "description": "Prepaid subscriptions for somebody else."},
     {"name": "test clocks", "description": "Years of billing in seconds."},
     {"name": "messages", "description": "The local mailbox."},

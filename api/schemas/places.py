@@ -1,8 +1,10 @@
-"""Where customers and the seller are."""
+"""Where customers and the seller are, and from which day on."""
 
+import re
+from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
 from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Incoming
@@ -17,6 +19,22 @@ def _country(code: str) -> str:
         raise PydanticCustomError("country", "{message}", {"message": error.message}) from None
 
 
+def _is_day(value: object) -> object:
+    """ISO 8601 and nothing else: left alone, pydantic takes a number for seconds since 1970."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise PydanticCustomError("day", "must be a day such as 2026-12-01")
+    return value
+
+
+def _in_range(day: date) -> date:
+    if not EARLIEST <= day < LATEST:
+        raise PydanticCustomError("day_range", "must lie between the years 1900 and 2199")
+    return day
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
+Day = Annotated[date, BeforeValidator(_is_day), AfterValidator(_in_range)]
 Country = Annotated[
     StrictStr,
     AfterValidator(_country),

@@ -15,17 +15,23 @@ UNDELIVERED_FOR_LONG = timedelta(minutes=5)
 FAILED_OFTEN = 6
 
 _NUMBERED = text("SELECT sum(next_number - 1) FROM number_series")
+# `INV-000042` of the series `invoice`, `INV-2027-000042` of `invoice:2027`. Prefixes change; the series goes on.
 _NUMBERS = text(
     """
 WITH documents AS (
-    SELECT 'invoice' AS series, id, number, number ~ '^INV-[0-9]{6,}$' AS well_formed FROM invoices
+    SELECT 'invoice' AS kind, id, number FROM invoices
     UNION ALL
-    SELECT 'credit_note', id, number, number ~ '^CN-[0-9]{6,}$' FROM credit_notes
+    SELECT 'credit_note', id, number FROM credit_notes
+), judged AS (
+    SELECT *, substring(number FROM '-([0-9]{4})-[0-9]{6,}$') AS year,
+        number ~ '^[A-Z0-9-]{1,12}-[0-9]{6,}$' OR number ~ '^[A-Z0-9-]{1,12}-[0-9]{4}-[0-9]{6,}$' AS well_formed
+    FROM documents
 ), taken AS (
-    SELECT series, id, CAST(split_part(number, '-', 2) AS bigint) AS n FROM documents WHERE well_formed
+    SELECT concat_ws(':', kind, year) AS series, id, CAST(substring(number FROM '[0-9]+$') AS bigint) AS n
+    FROM judged WHERE well_formed
 )
 SELECT id AS subject, format('its number is %s', coalesce(number, 'missing')) AS problem
-FROM documents WHERE well_formed IS NOT TRUE
+FROM judged WHERE well_formed IS NOT TRUE
 UNION ALL
 SELECT s.name, format('number %s is missing', expected.n)
 FROM number_series s CROSS JOIN LATERAL generate_series(1, s.next_number - 1) AS expected (n)

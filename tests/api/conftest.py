@@ -7,8 +7,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from api.app import create_app
+from perennial.db.models import Seller
 from perennial.engine.context import Engine
 from tests.api.asking import KEY, Api
 
@@ -45,3 +48,14 @@ async def clock(api: Api) -> str:
     assert answer.status_code == 201, answer.text
     clock_id: str = answer.json()["id"]
     return clock_id
+
+
+@pytest.fixture
+async def nobody_sells(engine: Engine) -> AsyncIterator[None]:
+    """For tests that put a seller: the database is everybody's, and others are billed without tax."""
+    yield
+
+    def forget(session: Session) -> None:
+        session.execute(delete(Seller))
+
+    await engine.write(forget)

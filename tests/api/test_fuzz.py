@@ -85,6 +85,7 @@ async def known(api: Api) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
+@pytest.mark.usefixtures("nobody_sells")
 async def test_nothing_breaks_it(label: str, address: str, known: dict[str, str]) -> None:
     # In a thread, for the loop has an application and a worker to run.
     await asyncio.to_thread(_fuzz, label, address, known)

@@ -71,6 +71,7 @@ def test_the_first_curl_is_what_the_document_shows(document: dict[str, Any]) -> 
     assert TypeAdapter(NewSubscription).validate_python(FIRST_SUBSCRIPTION)
 
 
+@pytest.mark.usefixtures("nobody_sells")
 async def test_every_example_fits_its_schema(api: Api, document: dict[str, Any]) -> None:
     """Sent as it stands, no example is refused for its form."""
     for name, operation in _operations(document):

@@ -106,6 +106,8 @@ async def test_card_numbers_are_refused_in_tokens_and_broken_bodies(api: Api, ht
         "pm_card_declines_charges_1_to_3",
         "K7PM-2QXA-9RTD",
         "1000000000000",
+        "BE71 0961 2345 6769",  # the digits of an account number
+        "NO9386011117947",
     ],
 )
 def test_what_is_no_card_number(text: str) -> None:
