@@ -89,7 +89,10 @@ def test_the_wheel_holds_perennial_alone(root: Path, tmp_path: Path) -> None:
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"perennial"}
     needed = ("perennial/db/migrations/env.py", "perennial/db/migrations/script.py.mako", "perennial/py.typed")
     assert set(needed) <= set(names)
-    templates = {str(path.relative_to(root)) for path in (root / "perennial/notifications/templates").rglob("*.*")}
+    folders = ("notifications/templates", "documents/templates", "documents/texts")
+    templates = {
+        str(path.relative_to(root)) for folder in folders for path in (root / "perennial" / folder).rglob("*.*")
+    }
     assert templates <= set(names)
 
 
