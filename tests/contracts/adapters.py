@@ -1,25 +1,24 @@
 """The adapters that every contract test runs over. A new adapter is one more entry in `ADAPTERS`."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sqlalchemy import Engine
+import pytest
 
 from perennial.gateways.simulator import SimulatorGateway, signatures
+from perennial.gateways.stripe import StripeGateway
 from perennial.ports import CardDetails, ChargeRequest, PaymentGateway, RefundRequest
 from tests.support.stripe.manners import ATTACH_DECLINES
-from tests.support.stripe.server import stand_in
+from tests.support.stripe.server import StandIn
 from tests.support.stripe.world import (
     ASKS_FOR_3DS,
     CHARGE_DECLINED,
     DECLINE_CODES,
     new_card,
     payment_succeeded,
-    stripe_gateway,
 )
 
 SECRET = "whsec_of_the_contract_suite"
@@ -63,9 +62,8 @@ class Adapter:
         )
 
 
-@contextmanager
-def simulator(engine: Engine) -> Iterator[Adapter]:
-    gateway = SimulatorGateway(engine, webhook_secret=SECRET)
+def simulator(request: pytest.FixtureRequest) -> Adapter:
+    gateway = SimulatorGateway(request.getfixturevalue("gateway_engine"), webhook_secret=SECRET)
     gateway.create_schema()
 
     def webhook(charge_key: str, gateway_ref: str) -> tuple[bytes, dict[str, str]]:
@@ -84,7 +82,7 @@ def simulator(engine: Engine) -> Iterator[Adapter]:
         return body, {signatures.HEADER: signatures.sign(SECRET, body, datetime.now(UTC))}
 
     token = f"pm_card_visa:{uuid4()}"
-    yield Adapter(
+    return Adapter(
         gateway=gateway,
         token=token,
         card=gateway.describe_token(token),
@@ -105,29 +103,28 @@ def simulator(engine: Engine) -> Iterator[Adapter]:
     )
 
 
-@contextmanager
-def stripe(engine: Engine) -> Iterator[Adapter]:
-    with stand_in() as stand:
-        gateway = stripe_gateway(stand, engine, SECRET)
-        token, lossy = new_card(stand), new_card(stand)
-        stand.lossy.add(lossy)
+def stripe(request: pytest.FixtureRequest) -> Adapter:
+    stand: StandIn = request.getfixturevalue("stand")
+    gateway: StripeGateway = request.getfixturevalue("stripe")
+    token, lossy = new_card(stand), new_card(stand)
+    stand.lossy.add(lossy)
 
-        def authenticate(gateway_ref: str, success: bool) -> None:  # noqa: FBT001 (as the port of the suite has it)
-            gateway.authentication_url(gateway_ref, "https://shop.example/back")
-            stand.manners.authenticate(gateway_ref, success=success)
+    def authenticate(gateway_ref: str, success: bool) -> None:  # noqa: FBT001 (as the suite calls it)
+        gateway.authentication_url(gateway_ref, "https://shop.example/back")
+        stand.manners.authenticate(gateway_ref, success=success)
 
-        yield Adapter(
-            gateway=gateway,
-            token=token,
-            card=gateway.describe_token(token),
-            declined={new_card(stand, CHARGE_DECLINED, code): code for code in DECLINE_CODES}
-            | {new_card(stand, number): code for number, code in ATTACH_DECLINES.items()},
-            authentication_token=new_card(stand, ASKS_FOR_3DS),
-            lost_answer_token=lossy,
-            authenticate=authenticate,
-            webhook=lambda charge_key, gateway_ref: payment_succeeded(SECRET, charge_key, gateway_ref),
-        )
-        gateway.close()
+    return Adapter(
+        gateway=gateway,
+        token=token,
+        card=gateway.describe_token(token),
+        declined={new_card(stand, CHARGE_DECLINED, code): code for code in DECLINE_CODES}
+        | {new_card(stand, number): code for number, code in ATTACH_DECLINES.items()},
+        authentication_token=new_card(stand, ASKS_FOR_3DS),
+        lost_answer_token=lossy,
+        authenticate=authenticate,
+        webhook=lambda charge_key, gateway_ref: payment_succeeded(SECRET, charge_key, gateway_ref),
+    )
 
 
-ADAPTERS: dict[str, Callable[[Engine], AbstractContextManager[Adapter]]] = {"simulator": simulator, "stripe": stripe}
+# Each may ask for the fixtures that it needs.
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Adapter]] = {"simulator": simulator, "stripe": stripe}

@@ -3,8 +3,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from tests.contracts.adapters import ADAPTERS, Adapter
+from perennial.gateways.stripe import StripeGateway
+from tests.contracts.adapters import ADAPTERS, SECRET, Adapter
 from tests.support.databases import own_database
+from tests.support.stripe.server import StandIn, stand_in
+from tests.support.stripe.world import stripe_gateway
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +16,19 @@ def gateway_engine(database_url: str) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def stand() -> Iterator[StandIn]:
+    with stand_in() as stand:
+        yield stand
+
+
+@pytest.fixture(scope="session")
+def stripe(stand: StandIn, gateway_engine: Engine) -> Iterator[StripeGateway]:
+    gateway = stripe_gateway(stand, gateway_engine, SECRET)
+    yield gateway
+    gateway.close()
+
+
 @pytest.fixture(scope="session", params=ADAPTERS)
-def adapter(request: pytest.FixtureRequest, gateway_engine: Engine) -> Iterator[Adapter]:
-    with ADAPTERS[request.param](gateway_engine) as adapter:
-        yield adapter
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    return ADAPTERS[request.param](request)
