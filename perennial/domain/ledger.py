@@ -2,8 +2,8 @@
 
 Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue` (earned), `deferred_revenue` (billed for service that
 lies ahead), `tax_payable:{jurisdiction}`, `credit:{customer}` (owed to a customer), `refunds_payable` (on its way
-back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit that expired). The whole chart is told in
-`docs/books.md`.
+back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit and gifts that expired), `fees:{gateway}`,
+`rounding`. The chart is `perennial/domain/chart.py`, told in `docs/books.md`.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,16 @@ REFUNDS_PAYABLE = "refunds_payable"
 BAD_DEBT = "bad_debt"
 PROMOTIONAL_CREDIT = "promotional_credit"
 BREAKAGE = "breakage"
+ROUNDING = "rounding"
 
 
 def cash(gateway: str) -> str:
     return f"cash:{gateway}"
+
+
+def fees(gateway: str) -> str:
+    """What a gateway keeps for its work."""
+    return f"fees:{gateway}"
 
 
 def customer_credit(customer: str) -> str:

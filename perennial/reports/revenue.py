@@ -1,4 +1,4 @@
-"""What was invoiced, corrected and paid in each month, read off the ledger."""
+"""What was invoiced, corrected, earned and paid in each month, read off the ledger."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -9,34 +9,38 @@ _BY_MONTH = text(
     """
 WITH moved AS (
     SELECT to_char(t.at AT TIME ZONE :timezone, 'YYYY-MM') AS month, e.currency, t.kind, e.amount,
-           CASE WHEN e.account LIKE 'cash:%' THEN 'cash' ELSE e.account END AS account
+           CASE WHEN e.account LIKE 'cash:%' THEN 'cash' ELSE e.account END AS account,
+           e.account IN ('revenue', 'deferred_revenue') AS sold
     FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
     WHERE (CAST(:as_of AS timestamptz) IS NULL OR t.at <= :as_of)
       AND (CAST(:currency AS text) IS NULL OR e.currency = :currency)
-      AND (e.account IN ('revenue', 'bad_debt') OR e.account LIKE 'cash:%')
+      AND (e.account IN ('revenue', 'deferred_revenue', 'bad_debt') OR e.account LIKE 'cash:%')
 )
 SELECT month, currency,
-       -coalesce(sum(amount) FILTER (WHERE account = 'revenue' AND kind = 'invoice_issued'), 0) AS invoiced,
-       coalesce(sum(amount) FILTER (WHERE account = 'revenue' AND kind = 'invoice_voided'), 0) AS voided,
-       coalesce(sum(amount) FILTER (WHERE account = 'revenue' AND kind = 'credit_note_issued'), 0) AS credited,
-       -coalesce(sum(amount) FILTER (WHERE account = 'revenue'), 0) AS net,
+       -coalesce(sum(amount) FILTER (WHERE sold AND kind = 'invoice_issued'), 0) AS invoiced,
+       coalesce(sum(amount) FILTER (WHERE sold AND kind = 'invoice_voided'), 0) AS voided,
+       coalesce(sum(amount) FILTER (WHERE sold AND kind = 'credit_note_issued'), 0) AS credited,
+       -coalesce(sum(amount) FILTER (WHERE sold AND kind <> 'revenue_recognised'), 0) AS net,
+       -coalesce(sum(amount) FILTER (WHERE account = 'revenue'), 0) AS earned,
        coalesce(sum(amount) FILTER (WHERE account = 'bad_debt'), 0) AS written_off,
        coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount > 0), 0) AS paid,
        -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount < 0), 0) AS refunded
 FROM moved GROUP BY month, currency ORDER BY month, currency
 """
 )
-_AMOUNTS = ("invoiced", "voided", "credited", "net", "written_off", "paid", "refunded")
+_AMOUNTS = ("invoiced", "voided", "credited", "net", "earned", "written_off", "paid", "refunded")
 
 
 def revenue(session: Session, parameters: Parameters) -> list[Row]:
     """Sums of the ledger by calendar month (of `timezone`) and currency, in minor units, up to `as_of` inclusive.
 
-    `invoiced`: invoices issued, discounts taken off, whatever paid for them (credit balance included). `voided`:
-    invoices taken back as if never issued. `credited`: credit notes. `net` = invoiced - voided - credited, every
-    movement of the account `revenue`. `written_off`: invoices given up as losses; they stay in `net`. `paid`: money
-    that came in through gateways; `refunded`: money that went back. Each counts in the month of its own posting: an
-    invoice of January that is paid in February is invoiced in January and paid in February.
+    `invoiced`: invoices issued, without tax, discounts taken off, whatever paid for them (credit balance included) and
+    whenever the service is given. `voided`: invoices taken back as if never issued. `credited`: credit notes, without
+    tax. `net` = invoiced - voided - credited. `earned`: what became revenue, as service was given; over a whole life it
+    comes to `net` (without gifts that nobody claims: those are breakage). `written_off`: invoices given up as losses,
+    tax included; they stay in `net`. `paid`: money that came in, `refunded`: money that went back. Each counts in the
+    month of its own posting: an invoice of January that is paid in February is invoiced in January and paid in
+    February. `earned` is complete for months that have been recognised (`perennial books recognise`).
     """
     found = session.execute(_BY_MONTH, dict(parameters))
     return [row._asdict() | {name: int(getattr(row, name)) for name in _AMOUNTS} for row in found]
@@ -52,6 +56,7 @@ REPORT = Report(
         Column("voided", "Voided", Kind.MONEY),
         Column("credited", "Credited", Kind.MONEY),
         Column("net", "Net", Kind.MONEY),
+        Column("earned", "Earned", Kind.MONEY),
         Column("written_off", "Written off", Kind.MONEY),
         Column("paid", "Paid", Kind.MONEY),
         Column("refunded", "Refunded", Kind.MONEY),
