@@ -66,7 +66,7 @@ def coupon(session: Session, **fields: Any) -> str:
 
 def redeem(session: Session, code: str, customer: str, subscription: str | None = None, **how: Any) -> Discount:
     fresh = uuid4().hex[:12]
-    fields = {"plan": "basic", "currency": "USD", "at": NOON, "request_id": f"req_{fresh}"} | how
+    fields: dict[str, Any] = {"plan": "basic", "currency": "USD", "at": NOON, "request_id": f"req_{fresh}"} | how
     return coupons.redeem(session, code, customer_id=customer, subscription_id=subscription or f"sub_{fresh}", **fields)
 
 
