@@ -146,6 +146,11 @@ def _corrects(document: Document, fmt: Formats, words: Wording) -> str:
 def _headline(document: Document, fmt: Formats, words: Wording) -> Fact:
     if document.kind is Kind.CREDIT_NOTE:
         return Fact(words("amount_credited"), fmt.money(document.total, document.currency))
+    match document.settlement.status:
+        case "void":
+            return Fact(words("total"), fmt.money(document.total, document.currency))
+        case "paid" if document.amount_due:
+            return Fact(words("amount_paid"), fmt.money(document.amount_due, document.currency))
     return Fact(words("amount_due"), fmt.money(document.amount_due, document.currency))
 
 
@@ -251,7 +256,10 @@ def _sums(document: Document, fmt: Formats, words: Wording) -> list[Sum]:
         return sums
     if document.credit_applied:
         sums.append(Sum(words("credit_applied"), money(-document.credit_applied)))
-    return [*sums, Sum(words("amount_due"), money(document.amount_due), "final")]
+    if document.settlement.status != "void":
+        last = _headline(document, fmt, words)
+        sums.append(Sum(last.label, last.value, "final"))
+    return sums
 
 
 def _payment(document: Document, fmt: Formats, words: Wording) -> Payment | None:

@@ -236,9 +236,11 @@ def test_a_credit_note_says_where_the_money_goes() -> None:
     ("settlement", "words", "not_words"),
     [
         (Settlement("paid", sent=True, closed=date(2026, 2, 9)), "Paid on 9 February 2026", "Please transfer"),
+        (Settlement("paid"), "Amount paid", "Amount due"),
         (Settlement("open", sent=True), "due on 2 March 2026", "collected"),
         (Settlement("open"), "collected with your payment method", "IBAN"),
         (Settlement("void", sent=True), "Nothing is owed for it", "Please transfer"),
+        (Settlement("void"), "Void", "Amount due"),
         (Settlement("uncollectible", sent=True), "Closed unpaid", "Please transfer"),
     ],
 )
