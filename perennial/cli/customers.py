@@ -10,6 +10,18 @@ from sqlalchemy.orm import Session
 from perennial.cli import output
 from perennial.cli.options import PAGE, After, Json, Limit, Timezone
 from perennial.cli.output import Column, at, of, status
+from perennial.cli.parties import (
+    City,
+    Country,
+    EvidenceOption,
+    Line1,
+    Line2,
+    PostalCode,
+    RegionCode,
+    VatNumber,
+    evidence_of,
+    named,
+)
 from perennial.cli.session import run, unusable
 from perennial.db.models import CreditBalance, Customer, PaymentMethod, Subscription
 from perennial.domain.errors import InvalidInput
@@ -21,6 +33,14 @@ from perennial.ports import UnknownToken
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Customers and their payment methods.")
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+Locale = Annotated[
+    str | None, typer.Option(help="BCP 47, for example de-AT: the language of documents.", metavar="TAG")
+]
+Company = Annotated[str | None, typer.Option(help="Its legal name.", metavar="NAME")]
+TaxExempt = Annotated[bool | None, typer.Option(help="Bears no tax.")]
+NetDays = Annotated[
+    int | None, typer.Option(min=0, max=365, help="Days to pay an invoice that is sent (default: the card is charged).")
+]
 _CUSTOMERS = (
     Column("ID", of("id")),
     Column("Name", of("name")),
@@ -63,16 +83,8 @@ def show(customer: str, as_json: Json = False) -> None:
         output.print_json(found)
         return
     row = found["customer"]
-    output.show_record(
-        {
-            "ID": row.id,
-            "Name": output.word(row.name),
-            "Email": output.word(row.email),
-            "Time zone": row.timezone,
-            "Created": output.instant(row.created_at),
-            "Credit": ", ".join(str(Money(credit.balance, credit.currency)) for credit in found["credit"]),
-        }
-    )
+    credit = ", ".join(str(Money(credit.balance, credit.currency)) for credit in found["credit"])
+    output.show_record(_record(row) | {"Credit": credit})
     output.show_table("Payment methods", _METHODS, found["payment_methods"])
     output.show_table("Subscriptions", _SUBSCRIPTIONS, found["subscriptions"])
 
@@ -85,9 +97,35 @@ def create(
     card: Annotated[
         str | None, typer.Option(help="A gateway's token to attach, for example pm_card_visa.", metavar="TOKEN")
     ] = None,
+    locale: Locale = None,
+    company: Company = None,
+    address_line1: Line1 = None,
+    address_line2: Line2 = None,
+    postal_code: PostalCode = None,
+    city: City = None,
+    region: RegionCode = None,
+    country: Country = None,
+    vat_number: VatNumber = None,
+    tax_exempt: TaxExempt = None,
+    net_days: NetDays = None,
+    evidence: EvidenceOption = None,
     as_json: Json = False,
 ) -> None:
     """A new customer, with a payment method if --card is given."""
+    details = named(
+        locale=locale,
+        company=company,
+        address_line1=address_line1,
+        address_line2=address_line2,
+        postal_code=postal_code,
+        city=city,
+        region=region,
+        country=country,
+        vat_number=vat_number,
+        tax_exempt=tax_exempt,
+        net_days=net_days,
+        location_evidence=evidence_of(evidence),
+    )
     if not name.strip():
         unusable("--name must not be empty")
     if not _ADDRESS.fullmatch(email):
@@ -96,7 +134,7 @@ def create(
     async def work(engine: Engine) -> tuple[Customer, PaymentMethod | None]:
         if card:
             _require_token(engine, card)
-        made = await customers.create(engine, name=name, email=email, timezone=timezone or "UTC")
+        made = await customers.create(engine, name=name, email=email, timezone=timezone or "UTC", **details)
         return made, await customers.attach_payment_method(engine, made.id, card) if card else None
 
     made, method = run(work)
@@ -106,6 +144,58 @@ def create(
     typer.echo(f"{made.id}  {made.name}")
     if method:
         typer.echo(f"{method.id}  {method.brand} {method.last4}")
+
+
+@app.command()
+def update(
+    customer: str,
+    name: Annotated[str | None, typer.Option(help="Full name.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where messages go.")] = None,
+    timezone: Timezone = None,
+    locale: Locale = None,
+    company: Company = None,
+    address_line1: Line1 = None,
+    address_line2: Line2 = None,
+    postal_code: PostalCode = None,
+    city: City = None,
+    region: RegionCode = None,
+    country: Country = None,
+    vat_number: VatNumber = None,
+    tax_exempt: TaxExempt = None,
+    net_days: NetDays = None,
+    charge_at_once: Annotated[bool, typer.Option("--charge-at-once", help="No more invoices that are sent.")] = False,
+    evidence: EvidenceOption = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is named and leave the rest; an empty text clears."""
+    if email and not _ADDRESS.fullmatch(email):
+        unusable(f"--email: {email!r} is no address")
+    changes = named(
+        name=name,
+        email=email,
+        timezone=timezone,
+        locale=locale,
+        company=company,
+        address_line1=address_line1,
+        address_line2=address_line2,
+        postal_code=postal_code,
+        city=city,
+        region=region,
+        country=country,
+        vat_number=vat_number,
+        tax_exempt=tax_exempt,
+        net_days=net_days,
+        location_evidence=evidence_of(evidence) or None,
+    )
+    if charge_at_once:
+        changes["net_days"] = None
+    if not changes:
+        unusable("nothing to change: see --help")
+    row = run(lambda engine: customers.change(engine, customer, **changes))
+    if as_json:
+        output.print_json(row)
+    else:
+        output.show_record(_record(row))
 
 
 @app.command("add-card")
@@ -121,6 +211,28 @@ def add_card(
         output.print_json(method)
     else:
         typer.echo(f"{method.id}  {method.brand} {method.last4}{'  (default)' if method.is_default else ''}")
+
+
+def _record(row: Customer) -> dict[str, str]:
+    street = ", ".join(part for part in (row.address_line1, row.address_line2) if part)
+    city = " ".join(part for part in (row.postal_code, row.city) if part)
+    place = "-".join(part for part in (row.country, row.region) if part)
+    known = {
+        "Company": row.company,
+        "Address": ", ".join(part for part in (street, city, place) if part),
+        "VAT number": row.vat_number,
+        "Tax": "exempt" if row.tax_exempt else None,
+        "Pays": None if row.net_days is None else f"invoices, within {row.net_days} days",
+    }
+    return {
+        "ID": row.id,
+        "Name": output.word(row.name),
+        "Email": output.word(row.email),
+        "Time zone": row.timezone,
+        "Language": row.locale,
+        **{name: output.word(value) for name, value in known.items() if value},
+        "Created": output.instant(row.created_at),
+    }
 
 
 def _require_token(engine: Engine, token: str) -> None:

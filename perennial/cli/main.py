@@ -43,6 +43,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("worker", "perennial.cli.process", "worker", "The Temporal worker, one process.", RUN),
     Command("relay", "perennial.cli.process", "relay", "Delivers the outbox, one process.", RUN),
     Command("customers", "perennial.cli.customers", "app", "Customers and their payment methods.", MANAGE),
+    Command("seller", "perennial.cli.seller", "app", "Who sells, and where tax is collected.", MANAGE),
+    Command("tax", "perennial.cli.tax", "app", "Tax rates and what they lead to.", MANAGE),
     Command("plans", "perennial.cli.plans", "app", "Plans and their versions.", MANAGE),
     Command("coupons", "perennial.cli.coupons", "app", "Coupons.", MANAGE),
     Command("credits", "perennial.cli.credits", "app", "Customers' credit.", MANAGE),

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -147,6 +147,8 @@ def plain(value: Any) -> Any:
             return {name: plain(getattr(value, name)) for name in names if name not in _INSIDE}
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
         case timedelta():
             return value.total_seconds()
         case Decimal():
