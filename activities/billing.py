@@ -183,6 +183,8 @@ class BillingActivities:
 
     def _record(self, invoice: IssuedInvoice, attempt: Attempt, answer: ChargeResult, as_of: datetime) -> PaymentFact:
         with unit_of_work(self._sessions) as session:
+            declined = answer.status is ChargeStatus.DECLINED
+            backup = payments.backup_of(session, invoice.customer_id) if declined else None
             payments.finish(
                 session,
                 invoice,
@@ -192,8 +194,9 @@ class BillingActivities:
                 decline_code=answer.decline_code,
                 gateway_ref=answer.gateway_ref,
                 action_url=answer.action_url,
+                backup=backup,
             )
-        return PaymentFact(invoice.key, _STATUS[answer.status], attempt.n, as_of, answer.decline_code)
+        return PaymentFact(invoice.key, _STATUS[answer.status], attempt.n, as_of, answer.decline_code, backup)
 
     def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
         """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""
@@ -219,7 +222,8 @@ class BillingActivities:
         declined = attempt.status == payments.DECLINED
         status = PaymentStatus.DECLINED if declined else PaymentStatus.ACTION_REQUIRED
         # Its first answer came when it was made; a withdrawal or the bank's last word came later.
-        return PaymentFact(invoice.key, status, attempt.n, attempt.started_at, attempt.decline_code)
+        backup = attempt.backup_method_id
+        return PaymentFact(invoice.key, status, attempt.n, attempt.started_at, attempt.decline_code, backup)
 
 
 _STATUS = {

@@ -125,6 +125,18 @@ class CommandHandlers(ABC):
         self._accept(command)
 
     @workflow.update
+    async def set_dunning(self, command: c.SetDunning) -> SubscriptionView:
+        return await self._obey(command)
+
+    @set_dunning.validator
+    def _check_set_dunning(self, command: c.SetDunning) -> None:
+        self._check(command)
+
+    @workflow.signal(name="set_dunning")
+    def _signal_set_dunning(self, command: c.SetDunning) -> None:
+        self._accept(command)
+
+    @workflow.update
     async def cancel(self, command: c.Cancel) -> SubscriptionView:
         return await self._obey(command)
 

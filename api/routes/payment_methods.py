@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.deps import EngineDep, NamesDep
 from api.openapi import READ, WRITE
 from api.routing import GuardedRoute
-from api.schemas.customers import NewPaymentMethod, PaymentMethodOut, PaymentMethods
+from api.schemas.customers import NewPaymentMethod, PaymentMethodOut, PaymentMethodRoles, PaymentMethods
 from api.security import REQUIRE_KEY
 from perennial.engine import customers
 
@@ -34,6 +34,15 @@ async def list_payment_methods(customer_id: str, engine: EngineDep) -> PaymentMe
     """Those that are attached, oldest first."""
     methods = await customers.payment_methods(engine, customer_id)
     return PaymentMethods(data=[PaymentMethodOut.model_validate(method) for method in methods])
+
+
+@router.patch("/{payment_method_id}", responses=WRITE)
+async def change_payment_method(
+    customer_id: str, payment_method_id: str, body: PaymentMethodRoles, engine: EngineDep
+) -> PaymentMethodOut:
+    """Make it the default, or the backup that is tried when another one is declined."""
+    method = await customers.set_roles(engine, customer_id, payment_method_id, default=body.default, backup=body.backup)
+    return PaymentMethodOut.model_validate(method)
 
 
 @router.delete("/{payment_method_id}", status_code=204)

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from api.schemas.common import Code, Currency, Id, Incoming, Instant, Quantity, examples, wrong
+from perennial.domain.catalog import RefundPolicy
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.commands import When
-from perennial.domain.subscription.state import RefundPolicy
 
 
 class AddOn(Incoming):
@@ -81,11 +81,13 @@ class Cancel(Prorated):
     when: When = When.PERIOD_END
     # A code, not prose: it travels through workflow histories, which hold nothing personal.
     reason: Annotated[StrictStr, Field(pattern=r"^[a-z0-9_]{1,64}$")] = "requested"
-    refund: RefundPolicy = Field(default=RefundPolicy.NONE, description="What of the running period is given back.")
+    refund: RefundPolicy | None = Field(
+        default=None, description="What of the running period is given back; null: as the plan says."
+    )
 
     @model_validator(mode="after")
     def _refunds_only_now(self) -> Self:
-        if self.when is When.PERIOD_END and self.refund is not RefundPolicy.NONE:
+        if self.when is When.PERIOD_END and self.refund not in (None, RefundPolicy.NONE):
             raise wrong("refund", "needs when=now: at the end of a period nothing is left of it")
         return self
 

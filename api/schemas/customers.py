@@ -114,6 +114,15 @@ class NewPaymentMethod(Incoming):
     default: StrictBool = True
 
 
+class PaymentMethodRoles(Incoming):
+    """What is left out stays."""
+
+    model_config = examples({"default": True}, {"backup": True})
+
+    default: StrictBool | None = Field(default=None, description="What new subscriptions use.")
+    backup: StrictBool | None = Field(default=None, description="Tried once when another method is declined.")
+
+
 class PaymentMethodOut(Outgoing):
     """The token itself is never shown again."""
 
@@ -125,6 +134,7 @@ class PaymentMethodOut(Outgoing):
     exp_month: int
     exp_year: int
     is_default: bool
+    is_backup: bool
     created_at: datetime
 
 

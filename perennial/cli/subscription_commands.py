@@ -158,7 +158,7 @@ def cancel(
     subscription: Subject,
     when: WhenOption = When.PERIOD_END,
     reason: Annotated[str, typer.Option(help="Kept in the timeline.")] = "requested",
-    refund: Annotated[RefundPolicy, typer.Option(help="What is given back.")] = RefundPolicy.NONE,
+    refund: Annotated[RefundPolicy | None, typer.Option(help="What is given back (default: as the plan says).")] = None,
     request_id: RequestId = None,
     as_json: Json = False,
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from perennial.domain.calendar import Interval
 from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
@@ -10,6 +11,14 @@ from perennial.domain.errors import InvalidInput, InvalidQuantity
 from perennial.domain.money import exponent
 from perennial.domain.pricing import PricingModel, price
 from perennial.domain.proration import ProrationBasis
+
+
+class RefundPolicy(StrEnum):
+    """What a cancellation gives back: nothing, the unused rest of the period, or all that was paid for it."""
+
+    NONE = "none"
+    PRORATED = "prorated"
+    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,10 @@ class PlanTerms:
     addons: tuple[AddOnTerms, ...] = ()
     tax_inclusive: bool = False
     """Whether the prices hold the tax already."""
+    cancel_refund: RefundPolicy = RefundPolicy.NONE
+    """What a cancellation at once gives back when it does not say so itself."""
+    refund_to_credit: bool = False
+    """Whether that goes to the customer's balance instead of the payment method."""
 
     def __post_init__(self) -> None:
         exponent(self.currency)

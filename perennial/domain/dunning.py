@@ -5,10 +5,10 @@ Pure dates and words. The case itself (which invoice, which attempt) is part of 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from perennial.domain.calendar import add_local_days
+from perennial.domain.calendar import add_local_days, to_instant, to_wall
 from perennial.domain.errors import InvalidPolicy
 
 
@@ -43,6 +43,10 @@ class DunningPolicy:
     """Access lasts that long while the case is open; None: until it closes."""
     final_action: FinalAction
     on_hard_decline: HardDecline
+    retry_hour: int | None = None
+    """The local hour of retries, 0 to 23; None: the local time of the first failure."""
+    prefer_paydays: bool = False
+    """Whether a retry for want of money waits for the next likely payday, as far as it comes before the next one."""
 
     def __post_init__(self) -> None:
         offsets = self.retry_offsets_days
@@ -50,6 +54,14 @@ class DunningPolicy:
             raise InvalidPolicy(f"retry offsets must rise from one day on, not {offsets}", field="retry_offsets_days")
         if self.grace_days is not None and self.grace_days < 0:
             raise InvalidPolicy("a grace below zero would end before the failure", field="grace_days")
+        if self.retry_hour is not None and not 0 <= self.retry_hour <= 23:  # noqa: PLR2004 - hours of a day
+            raise InvalidPolicy("an hour is from 0 to 23", field="retry_hour")
+
+    def days_of_retry(self, k: int) -> range:
+        """The days after the first failure on which retry `k` (from 0) may be made, the intended one first."""
+        offsets = self.retry_offsets_days
+        after = offsets[k + 1] if k + 1 < len(offsets) else max(offsets[k], self.grace_days or 0) + 1
+        return range(offsets[k], after)
 
 
 DEFAULT_POLICY = DunningPolicy(
@@ -60,9 +72,29 @@ DEFAULT_POLICY = DunningPolicy(
 )
 
 
-def retry_at(policy: DunningPolicy, first_failure_at: datetime, timezone: str, k: int) -> datetime:
-    """When retry `k` (from 0) is due, in UTC: at the local time of the first failure."""
-    return add_local_days(first_failure_at, policy.retry_offsets_days[k], timezone)
+def retry_at(
+    policy: DunningPolicy, first_failure_at: datetime, timezone: str, k: int, code: str | None = None
+) -> datetime:
+    """When retry `k` (from 0) is due after a decline with `code`, in UTC: at the policy's hour, or the failure's."""
+    days = policy.days_of_retry(k)
+    offset = days[0]
+    if policy.prefer_paydays and code in WANT_OF_MONEY:
+        first = to_wall(first_failure_at, timezone).date()
+        offset = next((day for day in days if is_likely_payday(first + timedelta(days=day))), offset)
+    at = add_local_days(first_failure_at, offset, timezone)
+    if policy.retry_hour is None:
+        return at
+    wall = to_wall(at, timezone).replace(hour=policy.retry_hour, minute=0, second=0)
+    return to_instant(wall, timezone)
+
+
+# The first, the fifteenth and the last of a month: when most salaries are paid, monthly or twice a month (bls.gov,
+# "Length of pay periods in the Current Employment Statistics survey"). Checked 2026-11-21.
+WANT_OF_MONEY = frozenset({"insufficient_funds", "withdrawal_count_limit_exceeded", "card_velocity_exceeded"})
+
+
+def is_likely_payday(day: date) -> bool:
+    return day.day in (1, 15) or (day + timedelta(days=1)).day == 1
 
 
 def grace_ends_at(policy: DunningPolicy, first_failure_at: datetime, timezone: str) -> datetime | None:

@@ -197,6 +197,7 @@ async def attach_payment_method(
             last4=card.last4,
             exp_month=card.exp_month,
             exp_year=card.exp_year,
+            fingerprint=card.fingerprint,
             is_default=default or first,
             created_at=engine.clock(),
         )
@@ -204,6 +205,38 @@ async def attach_payment_method(
         return method
 
     return await engine.write(insert)
+
+
+async def set_roles(
+    engine: Engine, customer_id: str, method_id: str, *, default: bool | None = None, backup: bool | None = None
+) -> PaymentMethod:
+    """Which method new subscriptions use, and which is tried once when another is declined; one of each at most.
+
+    Raises:
+        NotFound: no such method of this customer.
+        InvalidInput: the default method cannot be given up, only another one be made it; nor can it be the backup.
+    """
+
+    def change(session: Session) -> PaymentMethod:
+        require(session, customer_id, lock=True)
+        method = require_method(session, customer_id, method_id)
+        if default is False and method.is_default:
+            message = "make another method the default instead"
+            raise InvalidInput(message, field="default")
+        others = update(PaymentMethod).where(PaymentMethod.customer_id == customer_id, PaymentMethod.id != method_id)
+        if default:
+            session.execute(others.values(is_default=False))
+            method.is_default, method.is_backup = True, False
+        if backup and method.is_default:
+            message = "the default method is no backup"
+            raise InvalidInput(message, field="backup")
+        if backup:
+            session.execute(others.values(is_backup=False))
+        if backup is not None:
+            method.is_backup = backup
+        return method
+
+    return await engine.write(change)
 
 
 async def detach(engine: Engine, customer_id: str, method_id: str) -> None:
@@ -215,6 +248,7 @@ async def detach(engine: Engine, customer_id: str, method_id: str) -> None:
             raise NotFound("payment method", method_id)
         method.detached_at = engine.clock()
         method.is_default = False
+        method.is_backup = False
 
     await engine.write(mark)
 

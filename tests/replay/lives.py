@@ -4,16 +4,18 @@ A new command, activity or kind of due thing belongs into one of them; `test_rep
 """
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.dunning import DunningPolicy, FinalAction, HardDecline
+from perennial.domain.catalog import RefundPolicy
+from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy, FinalAction, HardDecline
 from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription.commands import When
-from perennial.domain.subscription.state import Discount, RefundPolicy
+from perennial.domain.subscription.state import Discount
 from perennial.engine import gifts
 from tests.replay import gift_lives, money_lives
 from tests.replay.scene import Life, Takes, authenticate, buy_gift, coupon, this_run
@@ -221,6 +223,7 @@ async def signals(stage: Stage) -> Takes:
     await tell("2026-02-22 10:00", "give_up_invoice", invoice=invoice)
     await tell("2026-02-23 10:00", "record_payment", invoice=invoice, reference="BANK 1")
     await tell("2026-02-24 10:00", "change_addons", addons=())
+    await tell("2026-02-25 10:00", "set_dunning", policy=replace(DEFAULT_POLICY, retry_hour=9))
     await tell("2026-07-01 10:00", "cancel")
     await tell("2026-07-02 10:00", "undo_cancel")
     await tell("2026-07-03 10:00", "reactivate")

@@ -5,10 +5,9 @@ from decimal import Decimal
 import pytest
 
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.catalog import AddOn
+from perennial.domain.catalog import AddOn, RefundPolicy
 from perennial.domain.errors import CommandRefused, InvalidInput
 from perennial.domain.subscription.commands import When
-from perennial.domain.subscription.state import RefundPolicy
 from tests.support.stage import Stage, at
 
 MONTH = Interval(IntervalUnit.MONTH)

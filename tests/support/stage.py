@@ -42,6 +42,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "give_up_invoice": c.GiveUpInvoice,
     "record_payment": c.RecordPayment,
     "credit_invoice": c.CreditInvoice,
+    "set_dunning": c.SetDunning,
 }
 
 

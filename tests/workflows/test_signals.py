@@ -12,6 +12,7 @@ import pytest
 from perennial.contracts.views import SubscriptionView
 from perennial.domain.catalog import AddOn
 from perennial.domain.coupons import CouponTerms
+from perennial.domain.dunning import DEFAULT_POLICY
 from perennial.domain.errors import Conflict
 from perennial.domain.subscription import commands as c
 from perennial.engine import coupons
@@ -77,6 +78,7 @@ CASES: dict[str, Case] = {
     "record_payment": Case(
         "payment_recorded", {"reference": "BANK 1"}, opening={"card": "pm_card_chargeDeclined"}, own=its_invoice
     ),
+    "set_dunning": Case("dunning_policy_set", {"policy": replace(DEFAULT_POLICY, retry_hour=9)}),
     "credit_invoice": Case("invoice_credited", {"amount": 100}, own=its_invoice),
     "payment_event": Case("payment_event", opening={"card": "pm_card_threeDSecureOnce"}, own=authenticated),
     # A live subscription cannot be reactivated: an update hears it, of the signal the timeline tells.

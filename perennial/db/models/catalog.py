@@ -45,6 +45,9 @@ class PlanVersion(Base):
     entitlements: Mapped[list[Any]] = mapped_column(server_default="[]")
     # Whether prices hold the tax already.
     tax_inclusive: Mapped[bool] = mapped_column(server_default=false())
+    # What a cancellation at once gives back (none, prorated, full), and whether to the balance.
+    cancel_refund: Mapped[str] = mapped_column(server_default="none")
+    refund_to_credit: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
 
 

@@ -59,6 +59,12 @@ class PaymentMethod(Base):
             unique=True,
             postgresql_where=text("is_default AND detached_at IS NULL"),
         ),
+        Index(
+            "uq_payment_methods_backup",
+            "customer_id",
+            unique=True,
+            postgresql_where=text("is_backup AND detached_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -70,5 +76,9 @@ class PaymentMethod(Base):
     exp_month: Mapped[int]
     exp_year: Mapped[int]
     is_default: Mapped[bool]
+    # Tried once when the subscription's own method is declined.
+    is_backup: Mapped[bool] = mapped_column(server_default=false())
+    # Equal for equal cards: the networks count attempts by card, whatever the token.
+    fingerprint: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
     detached_at: Mapped[datetime | None]

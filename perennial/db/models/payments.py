@@ -26,6 +26,8 @@ class PaymentAttempt(Base):
     trigger: Mapped[str]
     gateway: Mapped[str]
     payment_method_id: Mapped[str | None]
+    # The customer's backup method when this attempt was declined: what is told again must be what was told.
+    backup_method_id: Mapped[str | None]
     amount: Mapped[int]
     currency: Mapped[str]
     status: Mapped[str] = mapped_column(index=True)

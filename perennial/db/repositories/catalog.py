@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from perennial.db.models import Coupon, Plan, PlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.catalog import AddOnTerms, Fee, PlanTerms, UsageCharge
+from perennial.domain.catalog import AddOnTerms, Fee, PlanTerms, RefundPolicy, UsageCharge
 from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
 from perennial.domain.money import to_minor
 from perennial.domain.pricing import pricing_model
@@ -45,6 +45,8 @@ class NewPlanVersion:
     addons: tuple[dict[str, Any], ...] = ()
     entitlements: tuple[dict[str, Any], ...] = ()
     tax_inclusive: bool = False
+    cancel_refund: RefundPolicy = RefundPolicy.NONE
+    refund_to_credit: bool = False
 
 
 def latest(session: Session, code: str) -> PlanVersion | None:
@@ -86,6 +88,8 @@ def terms(row: PlanVersion, currency: str) -> PlanTerms | None:
             AddOnTerms(part["code"], part["name"], pricing_model(part["prices"][currency])) for part in row.addons
         ),
         tax_inclusive=row.tax_inclusive,
+        cancel_refund=RefundPolicy(row.cancel_refund),
+        refund_to_credit=row.refund_to_credit,
     )
 
 
@@ -97,28 +101,37 @@ def add_version(session: Session, new: NewPlanVersion, now: datetime) -> PlanVer
     newest = session.scalar(select(func.max(PlanVersion.version)).where(PlanVersion.plan_code == code)) or 0
     return session.execute(
         insert(PlanVersion)
-        .values(
-            plan_code=code,
-            version=newest + 1,
-            name=new.name,
-            interval_unit=new.interval.unit.value,
-            interval_count=new.interval.count,
-            prices=new.prices,
-            trial_days=new.trial_days,
-            trial_needs_card=new.trial_needs_card,
-            reminder_days=new.reminder_days,
-            proration=new.proration.value,
-            dunning=_POLICY.dump_python(new.dunning, mode="json"),
-            allow_multiple=new.allow_multiple,
-            charges=list(new.charges),
-            fees=list(new.fees),
-            addons=list(new.addons),
-            entitlements=list(new.entitlements),
-            tax_inclusive=new.tax_inclusive,
-            created_at=now,
-        )
+        .values(plan_code=code, version=newest + 1, created_at=now, **_columns(new))
         .returning(PlanVersion)
     ).scalar_one()
+
+
+def is_newest(session: Session, new: NewPlanVersion) -> bool:
+    """Whether the newest version of the plan says just this already."""
+    row = latest(session, new.code)
+    return row is not None and all(getattr(row, name) == value for name, value in _columns(new).items())
+
+
+def _columns(new: NewPlanVersion) -> dict[str, Any]:
+    return {
+        "name": new.name,
+        "interval_unit": new.interval.unit.value,
+        "interval_count": new.interval.count,
+        "prices": new.prices,
+        "trial_days": new.trial_days,
+        "trial_needs_card": new.trial_needs_card,
+        "reminder_days": new.reminder_days,
+        "proration": new.proration.value,
+        "dunning": _POLICY.dump_python(new.dunning, mode="json"),
+        "allow_multiple": new.allow_multiple,
+        "charges": list(new.charges),
+        "fees": list(new.fees),
+        "addons": list(new.addons),
+        "entitlements": list(new.entitlements),
+        "tax_inclusive": new.tax_inclusive,
+        "cancel_refund": new.cancel_refund.value,
+        "refund_to_credit": new.refund_to_credit,
+    }
 
 
 def discount(session: Session, code: str) -> Discount | None:

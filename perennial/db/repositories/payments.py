@@ -37,6 +37,7 @@ class Attempt:
     gateway_ref: str | None
     token: str | None
     amount: int
+    backup_method_id: str | None = None
 
 
 _attempts, _methods = table_of(PaymentAttempt), table_of(PaymentMethod)
@@ -49,7 +50,10 @@ _FIND = _ATTEMPT.where(_attempts.c.n == bindparam("n"))
 _LIVE = _ATTEMPT.where(_attempts.c.status.in_(LIVE)).order_by(_attempts.c.n)
 _BEGIN = upsert(_attempts).on_conflict_do_nothing().returning(_attempts.c.id)
 _TOKEN = select(_methods.c.token).where(_methods.c.id == bindparam("method"), _methods.c.detached_at.is_(None))
-_OUTCOME = ("status", "decline_code", "gateway_ref", "action_url", "finished_at")
+_BACKUP = select(_methods.c.id).where(
+    _methods.c.customer_id == bindparam("customer"), _methods.c.is_backup, _methods.c.detached_at.is_(None)
+)
+_OUTCOME = ("status", "decline_code", "gateway_ref", "action_url", "finished_at", "backup_method_id")
 _FINISH = (
     update(_attempts)
     .where(_attempts.c.id == bindparam("attempt"), _attempts.c.status.in_(LIVE))
@@ -57,6 +61,11 @@ _FINISH = (
     .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
     .returning(_attempts.c.id)
 )
+
+
+def backup_of(session: Session, customer_id: str) -> str | None:
+    """The method that the customer wants tried when another one is declined."""
+    return session.scalar(_BACKUP, {"customer": customer_id})
 
 
 def find(session: Session, invoice_id: str, n: int) -> Attempt | None:
@@ -131,8 +140,12 @@ def finish(
     decline_code: str | None = None,
     gateway_ref: str | None = None,
     action_url: str | None = None,
+    backup: str | None = None,
 ) -> bool:
-    """Write the outcome down with its posting and message. False if another writer was first: nothing is done twice."""
+    """Write the outcome down with its posting and message. False if another writer was first: nothing is done twice.
+
+    `backup` is the method that may be tried after a decline (`backup_of`).
+    """
     changed = session.execute(
         _FINISH,
         {
@@ -142,6 +155,7 @@ def finish(
             "new_gateway_ref": gateway_ref,
             "new_action_url": action_url,
             "new_finished_at": at,
+            "new_backup_method_id": backup,
         },
     ).first()
     if changed is None:

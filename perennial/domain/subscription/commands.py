@@ -5,11 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from perennial.domain.catalog import AddOn, PlanTerms
+from perennial.domain.catalog import RefundPolicy as RefundPolicy  # noqa: PLC0414 - a word of `Cancel`
+from perennial.domain.dunning import DunningPolicy
 from perennial.domain.errors import InvalidInstant
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.effects import CreditedPart
 from perennial.domain.subscription.state import Discount
-from perennial.domain.subscription.state import RefundPolicy as RefundPolicy  # noqa: PLC0414 - a word of `Cancel`
 
 
 class When(StrEnum):
@@ -84,7 +85,8 @@ class ChangeAddOns(Command):
 class Cancel(Command):
     when: When = When.PERIOD_END
     reason: str = "requested"
-    refund: RefundPolicy = RefundPolicy.NONE
+    refund: RefundPolicy | None = None
+    """None: as the plan says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,13 @@ class CreditInvoice(Command):
     reason: str = "requested"
     memo: str | None = None
     recurring: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDunning(Command):
+    """Another dunning policy, also for a case that runs; None: the plan's again."""
+
+    policy: DunningPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.AddGift: lifecycle.add_gift,
     commands.SkipNext: lifecycle.skip_next,
     commands.PaymentEvent: lifecycle.payment_event,
+    commands.SetDunning: lifecycle.set_dunning,
     commands.GiveUpInvoice: invoices.give_up_invoice,
     commands.RecordPayment: invoices.record_payment,
     commands.CreditInvoice: invoices.credit_invoice,

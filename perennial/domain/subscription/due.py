@@ -89,9 +89,9 @@ def _dunning(state: State) -> Iterator[Due]:
     case = state.collection
     if case is None or case.first_failed_at is None or state.status is not Status.PAST_DUE:
         return
-    policy = state.terms.dunning
+    policy = state.policy
     if case.waits_for is None and case.retries_used < len(policy.retry_offsets_days):
-        at = dunning.retry_at(policy, case.first_failed_at, state.timezone, case.retries_used)
+        at = dunning.retry_at(policy, case.first_failed_at, state.timezone, case.retries_used, case.code)
         yield Due(DueKind.PAYMENT_RETRY, at)
     closes = dunning.closes_at(policy, case.first_failed_at, state.timezone)
     grace = dunning.grace_ends_at(policy, case.first_failed_at, state.timezone)

@@ -19,6 +19,7 @@ class Trigger(StrEnum):
     PAYMENT_METHOD = "payment_method"
     ARREARS = "arrears"
     RECORDED = "recorded"
+    BACKUP = "backup"
 
 
 class LineKind(StrEnum):
@@ -197,13 +198,17 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentFact:
-    """What is true of an invoice after an effect. `at` is when it became true: a repeated effect tells the old date."""
+    """What is true of an invoice after an effect. `at` is when it became true: a repeated effect tells the old date.
+
+    `backup` is another payment method of the customer that may be tried after a decline.
+    """
 
     invoice: str
     status: PaymentStatus
     attempt: int
     at: datetime
     code: str | None = None
+    backup: str | None = None
 
 
 # --- what is written down --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from perennial.domain import keys
 from perennial.domain.calendar import Period
+from perennial.domain.catalog import RefundPolicy
 from perennial.domain.subscription.effects import (
     Bill,
     CloseInvoice,
@@ -21,7 +22,6 @@ from perennial.domain.subscription.state import (
     Cancellation,
     Closing,
     Collection,
-    RefundPolicy,
     Span,
     State,
     Status,
@@ -103,7 +103,8 @@ def _refund(state: State, asked: Cancellation, at: datetime) -> Credit | None:
     if not amount:
         return None
     key = keys.credit(state.id, asked.request_id)
-    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=True, recurring=True)
+    back = not state.terms.refund_to_credit
+    return Credit(key, "cancellation", state.currency, state.period_invoices, amount, refund=back, recurring=True)
 
 
 def close_invoices(state: State, closing: Closing) -> Decision:

@@ -28,7 +28,7 @@ from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.effects import Decision, Message, Note, Settle, Trigger
 from perennial.domain.subscription.ending import cancel_now, close_invoices
 from perennial.domain.subscription.opening import INCOMPLETE_FOR
-from perennial.domain.subscription.payments import attempt, unblocked
+from perennial.domain.subscription.payments import attempt, skip_past_retries, unblocked
 from perennial.domain.subscription.periods import enter_new_cycle
 from perennial.domain.subscription.state import (
     Cancellation,
@@ -123,7 +123,8 @@ def resume_now(state: State, at: datetime, actor: str = "engine") -> Decision:
 def cancel(state: State, command: c.Cancel, at: datetime) -> Decision:
     if command.when is c.When.PERIOD_END:
         return _cancel_at_period_end(state, command, at)
-    asked = Cancellation(at, command.reason, command.refund, command.request_id)
+    refund = command.refund or state.terms.cancel_refund
+    asked = Cancellation(at, command.reason, refund, command.request_id)
     # Who asks for something back does not owe what was sent and not paid; who does not, still does.
     if state.collection and (state.collection.is_overdue or asked.refund is not c.RefundPolicy.NONE):
         return close_invoices(replace(state, cancellation=asked), Closing.REQUEST)
@@ -193,6 +194,14 @@ def payment_event(state: State, command: c.PaymentEvent, at: datetime) -> Decisi
         return Decision(state)
     note = Note(at, "payment_event", command.actor, {"attempt": str(command.attempt)})
     return Decision(state, effects=(Settle(command.invoice, command.attempt),), notes=(note,))
+
+
+def set_dunning(state: State, command: c.SetDunning, at: datetime) -> Decision:
+    """Days go on counting from the first failure of a case that runs; retries whose time has passed are not made up."""
+    state = replace(state, dunning=command.policy)
+    if state.collection:
+        state = replace(state, collection=skip_past_retries(state, state.collection, at))
+    return Decision(state, notes=(Note(at, "dunning_policy_set", command.actor),))
 
 
 def extend_trial(state: State, command: c.ExtendTrial, at: datetime) -> Decision:

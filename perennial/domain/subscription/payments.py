@@ -54,12 +54,12 @@ def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
     return _failed(state, case, fact, at)
 
 
-def attempt(state: State, trigger: Trigger) -> Decision:
-    """One more attempt at the open invoice."""
+def attempt(state: State, trigger: Trigger, method: str | None = None) -> Decision:
+    """One more attempt at the open invoice, with the subscription's payment method unless another is named."""
     case = state.collection
     assert case is not None, "there is an open invoice"
     case = replace(case, attempt=case.attempt + 1, in_flight=True)
-    effect = Collect(case.invoice, case.attempt, state.payment_method_id, trigger)
+    effect = Collect(case.invoice, case.attempt, method or state.payment_method_id, trigger)
     return Decision(replace(state, collection=case), effects=(effect,))
 
 
@@ -166,7 +166,7 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     if not case.in_flight and code == case.code:
         return Decision(state)  # the gateway says again what is known
     if case.waits_for is WaitsFor.CUSTOMER and kind is DeclineClass.SOFT:
-        case = _skip_past_retries(state, case, at)
+        case = skip_past_retries(state, case, at)
     case = replace(
         case,
         in_flight=False,
@@ -178,7 +178,11 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     status = state.status if state.status in _STAYS else Status.PAST_DUE
     state = replace(state, collection=case, status=status)
     note = Note(fact.at, "payment_failed", data={"code": code or "", "attempt": str(fact.attempt)})
-    gives_up = kind is DeclineClass.HARD and state.terms.dunning.on_hard_decline is HardDecline.FINAL_ACTION
+    if fact.backup and not case.backup_tried and not needs_customer:
+        state = replace(state, collection=replace(case, backup_tried=True))
+        decision = attempt(state, Trigger.BACKUP, fact.backup)
+        return replace(decision, notes=(note,))
+    gives_up = kind is DeclineClass.HARD and state.policy.on_hard_decline is HardDecline.FINAL_ACTION
     if gives_up and status is Status.PAST_DUE:
         decision = close_dunning(state, at)
         return replace(decision, notes=(note, *decision.notes))
@@ -201,15 +205,15 @@ def unblocked(state: State, at: datetime, come: WaitsFor) -> State:
     case = state.collection
     if case is None or case.waits_for is None or (case.waits_for is WaitsFor.NEW_METHOD and come is not case.waits_for):
         return state
-    return replace(state, collection=replace(_skip_past_retries(state, case, at), waits_for=None))
+    return replace(state, collection=replace(skip_past_retries(state, case, at), waits_for=None))
 
 
-def _skip_past_retries(state: State, case: Collection, at: datetime) -> Collection:
-    policy, used = state.terms.dunning, case.retries_used
+def skip_past_retries(state: State, case: Collection, at: datetime) -> Collection:
+    policy, used = state.policy, case.retries_used
     while (
         case.first_failed_at is not None
         and used < len(policy.retry_offsets_days)
-        and dunning.retry_at(policy, case.first_failed_at, state.timezone, used) <= at
+        and dunning.retry_at(policy, case.first_failed_at, state.timezone, used, case.code) <= at
     ):
         used += 1
     return replace(case, retries_used=used)
@@ -226,7 +230,7 @@ def suspend(state: State, at: datetime) -> Decision:
 
 def close_dunning(state: State, at: datetime) -> Decision:
     """The policy is exhausted. `unpaid` leaves the invoices open, everything else gives them up first."""
-    if state.terms.dunning.final_action is not FinalAction.UNPAID:
+    if state.policy.final_action is not FinalAction.UNPAID:
         return close_invoices(state, Closing.DUNNING)
     case = state.collection
     assert case is not None, "dunning ends only in a case"
@@ -245,7 +249,7 @@ def close_dunning(state: State, at: datetime) -> Decision:
 
 def _after_dunning(state: State, at: datetime) -> Decision:
     """The invoices have been given up; what the policy says happens to the subscription."""
-    match state.terms.dunning.final_action:
+    match state.policy.final_action:
         case FinalAction.PAUSE if state.cancellation:
             return end(state, at, Status.CANCELED, state.cancellation.reason)
         case FinalAction.PAUSE:

@@ -8,7 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 
 from perennial.domain.calendar import Period
-from perennial.domain.catalog import AddOn, PlanTerms, UsageCharge
+from perennial.domain.catalog import AddOn, PlanTerms, RefundPolicy, UsageCharge
+from perennial.domain.dunning import DunningPolicy
 from perennial.domain.money import round_half_away
 
 
@@ -123,14 +124,6 @@ def discounted(amount: int, discounts: Sequence[Discount], plan: str) -> int:
     return amount
 
 
-class RefundPolicy(StrEnum):
-    """What a cancellation gives back: nothing, the unused rest of the period, or all that was paid for it."""
-
-    NONE = "none"
-    PRORATED = "prorated"
-    FULL = "full"
-
-
 @dataclass(frozen=True, slots=True)
 class Cancellation:
     """`refund` is what `request_id` asked for: it is known only when open invoices are closed whether there is any."""
@@ -197,6 +190,7 @@ class Collection:
     code: str | None = None
     waits_for: WaitsFor | None = None
     suspended: bool = False
+    backup_tried: bool = False
     closing: Closing | None = None
     due_at: datetime | None = None
     arrears: tuple[Arrear, ...] = ()
@@ -250,6 +244,7 @@ class State:
     usage_from: datetime | None = None
     usage_due: tuple[UsageStretch, ...] = ()
     net_days: int | None = None
+    dunning: DunningPolicy | None = None
     collection: Collection | None = None
     pause: Pause | None = None
     scheduled_pause: ScheduledPause | None = None
@@ -266,6 +261,11 @@ class State:
     renewal_window_seconds: int = 0
     step: int = 0
     applied: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> DunningPolicy:
+        """What happens when a payment fails: its own, if it was given one, else that of the plan."""
+        return self.dunning or self.terms.dunning
 
     @property
     def is_begun(self) -> bool:

@@ -79,6 +79,7 @@ COMMANDS: dict[str, Callable[[Life], c.Command]] = {
     "change_addons": lambda life: c.ChangeAddOns(addons=(AddOn("support", 1),)),
     "give_up_invoice": lambda life: c.GiveUpInvoice(invoice=owed(life)),
     "record_payment": lambda life: c.RecordPayment(invoice=owed(life), reference="BANK 1"),
+    "set_dunning": lambda life: c.SetDunning(policy=policy(FinalAction.PAUSE)),
     "credit_invoice": lambda life: c.CreditInvoice(invoice=next(iter(life.documents), "?")),
 }
 
@@ -139,6 +140,7 @@ payment_event      ok         ok       ok       ok           ok             ok  
 change_addons      unknown    unknown  unknown  unknown      unknown        unknown  unknown   unknown   ended    ended
 give_up_invoice    ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended
 record_payment     ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended
+set_dunning        ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
 credit_invoice     ok         ok       ok       ok           ok             ok       ok        ok        ok       ok
 """
 HEAD, *ROWS = (line.split() for line in TABLE.strip().splitlines())
