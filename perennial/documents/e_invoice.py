@@ -16,9 +16,10 @@ from perennial.documents.amounts import Amounts
 from perennial.documents.document import Document, DocumentIncomplete, Kind, NoEInvoice, Party
 from perennial.documents.e_invoice_lines import line_item, plain
 from perennial.documents.formats import formats
+from perennial.documents.shown import View
 from perennial.documents.vat import VatSum, vat_sums
-from perennial.documents.view import View, printable, view
-from perennial.documents.wording import LANGUAGES, Wording, wording
+from perennial.documents.view import view
+from perennial.documents.wording import LANGUAGES, Wording, printable, wording
 from perennial.domain.tax import TaxCategory
 
 PROFILE = "urn:cen.eu:en16931:2017"

@@ -17,8 +17,7 @@ from perennial.documents.formats import Formats
 from perennial.documents.rows import tier_notes
 from perennial.documents.tiers import unit_price
 from perennial.documents.vat import Vat, vat_of
-from perennial.documents.view import printable
-from perennial.documents.wording import Wording
+from perennial.documents.wording import Wording, printable
 from perennial.domain.money import allocate, round_half_away
 
 _PIECE = "C62"

@@ -1,6 +1,7 @@
 """The words of a document, by language: one JSON file each in `texts/`, all with the keys of `en.json`."""
 
 import json
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 _TEXTS = Path(__file__).parent / "texts"
 LANGUAGES = frozenset(path.stem for path in _TEXTS.glob("*.json"))
 FALLBACK = "en"
+# C: controls, halves of characters, private and unassigned ones. No font has them, and XML forbids some.
+_UNPRINTABLE = ("Cc", "Cs", "Co", "Cn")
 
 
 class Wording:
@@ -27,3 +30,9 @@ def wording(language: str) -> Wording:
     """Those of the language, or English ones."""
     name = language if language in LANGUAGES else FALLBACK
     return Wording(json.loads((_TEXTS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def printable(text: str) -> str:
+    """Without what no font can show and XML cannot carry; line breaks stay."""
+    shown = (c if c == "\n" or unicodedata.category(c) not in _UNPRINTABLE else " " for c in text.replace("\r\n", "\n"))
+    return "".join(shown).strip()

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from perennial.documents import wording as words_of
 from perennial.documents.document import Days, Discount, Party
 from perennial.documents.formats import formats
-from perennial.documents.view import Sum, grouped, printable, view
-from perennial.documents.wording import LANGUAGES, wording
+from perennial.documents.settlement import grouped
+from perennial.documents.shown import Sum
+from perennial.documents.view import view
+from perennial.documents.wording import LANGUAGES, printable, wording
 from perennial.domain.invoice import TaxRounding
 from perennial.domain.money import CURRENCIES, Money
 from perennial.domain.pricing import Flat
