@@ -83,13 +83,21 @@ def maker(name: str, body: BaseModel, request_id: str) -> Make:
 
 
 def _instant(body: bodies.Prorated, asked: Asked) -> datetime:
-    """The instant of a recent preview, so that what was shown is what is charged."""
-    if body.effective_at is None:
-        return asked.at
-    if not asked.at - PREVIEW_HOLDS <= body.effective_at <= asked.at:
+    return previewed_instant(body.effective_at, asked.at)
+
+
+def previewed_instant(instant: datetime | None, now: datetime) -> datetime:
+    """The instant of a recent preview, so that what was shown is what is charged; without one it is now.
+
+    Raises:
+        InvalidInput: it is too old, or none.
+    """
+    if instant is None:
+        return now
+    if not now - PREVIEW_HOLDS <= instant <= now:
         message = "must be the instant of a preview of the last 15 minutes"
         raise InvalidInput(message, field="effective_at")
-    return body.effective_at
+    return instant
 
 
 def _pause(body: bodies.Pause, asked: Asked) -> c.Command:

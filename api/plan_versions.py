@@ -1,30 +1,21 @@
 """From the body of a plan to the engine's words for it."""
 
-from decimal import Decimal
-from typing import Any
-
-from pydantic import TypeAdapter
-from sqlalchemy.orm import Session
-
-from api.errors import invalid
-from api.schemas.common import MOST_MINOR_UNITS
 from api.schemas.plans import NewPlan
 from perennial.db.repositories import catalog
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval
 from perennial.domain.dunning import DunningPolicy
-from perennial.domain.errors import InvalidInput
-from perennial.domain.pricing import price, pricing_model
 from perennial.engine import plans
 from perennial.engine.context import Engine
-
-_POLICY = TypeAdapter(DunningPolicy)
+from perennial.engine.plan_checks import check_version
 
 
 async def new_version(engine: Engine, body: NewPlan) -> None:
-    """Raises Problem: 422, naming the price that is wrong."""
-    for currency, model in body.prices.items():
-        _check_price(currency, model)
+    """A request that comes again makes no second version.
+
+    Raises:
+        InvalidInput: naming what is wrong.
+    """
     new = NewPlanVersion(
         code=body.code,
         name=body.name,
@@ -41,35 +32,12 @@ async def new_version(engine: Engine, body: NewPlan) -> None:
             body.dunning.on_hard_decline,
         ),
         allow_multiple=body.allow_multiple,
+        charges=tuple(charge.model_dump() for charge in body.charges),
+        fees=tuple(fee.model_dump() for fee in body.fees),
+        addons=tuple(addon.model_dump() for addon in body.addons),
+        entitlements=tuple(body.entitlements),
+        tax_inclusive=body.tax_inclusive,
     )
-    if not await engine.read(lambda session: _is_newest(session, new)):
+    check_version(new)
+    if not await engine.read(lambda session: catalog.is_newest(session, new)):
         await plans.create_version(engine, new)
-
-
-def _check_price(currency: str, data: dict[str, Any]) -> None:
-    try:
-        amount = price(pricing_model(data), Decimal(1), currency)
-    except InvalidInput as error:
-        raise invalid(f"prices.{currency}.{error.field or 'type'}", error.message, error.code) from error
-    if amount > MOST_MINOR_UNITS:
-        raise invalid(f"prices.{currency}", "is more than any gateway takes for one charge")
-
-
-def _is_newest(session: Session, new: NewPlanVersion) -> bool:
-    """Whether the catalogue says just this already: a request that comes again makes no second version."""
-    row = catalog.latest(session, new.code)
-    if row is None:
-        return False
-    wanted = {
-        "name": new.name,
-        "interval_unit": new.interval.unit.value,
-        "interval_count": new.interval.count,
-        "prices": new.prices,
-        "trial_days": new.trial_days,
-        "trial_needs_card": new.trial_needs_card,
-        "reminder_days": new.reminder_days,
-        "proration": new.proration.value,
-        "dunning": _POLICY.dump_python(new.dunning, mode="json"),
-        "allow_multiple": new.allow_multiple,
-    }
-    return all(getattr(row, name) == value for name, value in wanted.items())

@@ -74,6 +74,10 @@ def plans_of(session: Session, rows: Sequence[Plan]) -> list[PlanOut]:
     return [plan_out(plans.require(session, row.code), row) for row in rows]
 
 
+def versions_of(session: Session, rows: Sequence[PlanVersion]) -> list[PlanOut]:
+    return [plan_out(row, session.get_one(Plan, row.plan_code)) for row in rows]
+
+
 def plan_out(version: PlanVersion, plan: Plan) -> PlanOut:
     return PlanOut(
         code=plan.code,
@@ -87,6 +91,11 @@ def plan_out(version: PlanVersion, plan: Plan) -> PlanOut:
         proration=version.proration,
         dunning=version.dunning,
         allow_multiple=version.allow_multiple,
+        charges=version.charges,
+        fees=version.fees,
+        addons=version.addons,
+        entitlements=version.entitlements,
+        tax_inclusive=version.tax_inclusive,
         created_at=version.created_at,
         archived_at=plan.archived_at,
     )

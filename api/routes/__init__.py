@@ -14,6 +14,7 @@ from api.routes import (
     invoice_files,
     messages,
     payment_methods,
+    plan_migrations,
     seller,
     subscriptions,
     tax_rates,
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     credits.router,
     payment_methods.router,
     catalogue.router,
+    plan_migrations.router,
     coupons.router,
     # Before the documents: `/invoices/{id}` would take `inv_1.pdf` for an id.
     invoice_files.router,

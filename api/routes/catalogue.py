@@ -7,12 +7,12 @@ from api.deps import EngineDep, NamesDep
 from api.openapi import READ, WRITE
 from api.pagination import Listing, PageDep
 from api.plan_versions import new_version
-from api.queries import listing, plan_out, plans_of
+from api.queries import listing, plan_out, plans_of, versions_of
 from api.routing import GuardedRoute
 from api.schemas.commands import Nothing
 from api.schemas.plans import NewPlan, PlanOut
 from api.security import REQUIRE_KEY
-from perennial.db.models import Plan
+from perennial.db.models import Plan, PlanVersion
 from perennial.engine import plans
 from perennial.engine.context import Engine
 
@@ -38,6 +38,13 @@ async def list_plans(engine: EngineDep, place: PageDep) -> Listing[PlanOut]:
 async def get_plan(code: str, engine: EngineDep) -> PlanOut:
     """The newest version."""
     return await _plan(engine, code)
+
+
+@router.get("/plans/{code}/versions")
+async def list_plan_versions(code: str, engine: EngineDep, place: PageDep) -> Listing[PlanOut]:
+    """Every version of a plan. Who has subscribed keeps the one they have until they change, or are migrated."""
+    await plans.get(engine, code)
+    return await listing(engine, PlanVersion, place, versions_of, plan_code=code)
 
 
 @router.post("/plans/{code}/archive", responses=WRITE)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, WithJsonSchema, model_validator
 
-from api.schemas.common import Currency, Incoming, Name, Outgoing, examples, wrong
+from api.schemas.common import Code, Currency, Incoming, Name, Outgoing, examples, wrong
 from perennial.domain.calendar import IntervalUnit
 from perennial.domain.dunning import DEFAULT_POLICY, FinalAction, HardDecline
 from perennial.domain.proration import ProrationBasis
@@ -35,8 +35,21 @@ Price = Annotated[
             "properties": {"type": {"type": "string", "enum": list(_PRICE_TYPES)}},
             "description": "A pricing model. Amounts are decimal strings in major units ('9.99'). `flat`: amount; "
             "`per_unit`: unit_price, free_units; `graduated` and `volume`: tiers [{up_to, unit_price, flat_fee}]; "
-            "`package`: package_size, package_price, free_units. See docs/billing-rules/pricing.md for all of them.",
+            "`package`: package_size, package_price, free_units. A last tier has no end (`up_to` null). See "
+            "docs/billing-rules/pricing.md for all of them.",
             "examples": [{"type": "flat", "amount": "9.00"}, {"type": "per_unit", "unit_price": "12.50"}],
+        }
+    ),
+]
+
+# As with prices: `perennial.domain.entitlements` reads it and names what is wrong.
+Entitlement = Annotated[
+    dict[StrictStr, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "title": "Entitlement",
+            "description": "A feature or a limit of the plan: docs/billing-rules/entitlements.md.",
         }
     ),
 ]
@@ -67,6 +80,38 @@ class DunningBody(Incoming):
         return self
 
 
+_Prices = Annotated[
+    dict[Currency, Price], Field(min_length=1, description="One pricing model for each currency of the plan.")
+]
+
+
+class ChargeBody(Incoming):
+    """What is measured, and charged in arrears with the invoice that begins the next period."""
+
+    code: Code
+    name: Name
+    meter: Annotated[Code, Field(description="The code of a meter that exists.")]
+    prices: _Prices
+
+
+class FeeBody(Incoming):
+    """Charged once, with the first billed period."""
+
+    code: Code
+    name: Name
+    amounts: Annotated[
+        dict[Currency, StrictStr], Field(min_length=1, description="Decimal strings in major units: '49.00'.")
+    ]
+
+
+class AddOnBody(Incoming):
+    """What subscribers may have besides, each unit at its own price for every period."""
+
+    code: Code
+    name: Name
+    prices: _Prices
+
+
 class NewPlan(Incoming):
     """The next version of a plan. Who has subscribed keeps the version they have."""
 
@@ -89,6 +134,28 @@ class NewPlan(Incoming):
             "proration": "day",
             "reminder_days": 7,
             "allow_multiple": True,
+            "tax_inclusive": True,
+            "fees": [{"code": "setup", "name": "Setup", "amounts": {"USD": "49.00"}}],
+            "addons": [{"code": "support", "name": "Support", "prices": {"USD": {"type": "flat", "amount": "240.00"}}}],
+        },
+        {
+            "code": "api-metered",
+            "name": "API",
+            "interval": {"unit": "month"},
+            "prices": {"USD": {"type": "flat", "amount": "29.00"}},
+            "charges": [
+                {
+                    "code": "calls",
+                    "name": "API calls",
+                    "meter": "api_calls",
+                    "prices": {
+                        "USD": {
+                            "type": "graduated",
+                            "tiers": [{"up_to": 10000, "unit_price": "0"}, {"up_to": None, "unit_price": "0.0015"}],
+                        }
+                    },
+                }
+            ],
         },
     )
 
@@ -104,6 +171,11 @@ class NewPlan(Incoming):
     proration: ProrationBasis = ProrationBasis.SECOND
     dunning: DunningBody = DunningBody()
     allow_multiple: StrictBool = Field(default=False, description="Whether one customer may hold this plan twice.")
+    charges: Annotated[list[ChargeBody], Field(max_length=100)] = Field(default_factory=list)
+    fees: Annotated[list[FeeBody], Field(max_length=100)] = Field(default_factory=list)
+    addons: Annotated[list[AddOnBody], Field(max_length=100)] = Field(default_factory=list)
+    entitlements: Annotated[list[Entitlement], Field(max_length=100)] = Field(default_factory=list)
+    tax_inclusive: StrictBool = Field(default=False, description="Whether the prices hold the tax already.")
 
 
 class IntervalOut(Outgoing):
@@ -112,7 +184,7 @@ class IntervalOut(Outgoing):
 
 
 class PlanOut(Outgoing):
-    """The newest version of a plan."""
+    """A version of a plan. `archived_at` is the plan's own: an archived one takes no new subscribers."""
 
     code: str
     version: int
@@ -125,5 +197,10 @@ class PlanOut(Outgoing):
     proration: str
     dunning: dict[str, Any]
     allow_multiple: bool
+    charges: list[dict[str, Any]]
+    fees: list[dict[str, Any]]
+    addons: list[dict[str, Any]]
+    entitlements: list[dict[str, Any]]
+    tax_inclusive: bool
     created_at: datetime
     archived_at: datetime | None

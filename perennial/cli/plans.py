@@ -19,10 +19,9 @@ from perennial.cli.session import run, unusable, within
 from perennial.db.models import Plan, PlanVersion
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.catalog import PlanTerms
 from perennial.domain.dunning import DEFAULT_POLICY
-from perennial.domain.pricing import pricing_model
 from perennial.engine import demo_catalog, plans
+from perennial.engine.plan_checks import check_version
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Plans and their versions.")
 
@@ -46,12 +45,20 @@ def _prices(row: PlanVersion) -> str:
     return ", ".join(words)
 
 
+def _besides(row: PlanVersion) -> str:
+    """What a plan has besides its price, by code."""
+    kinds = (("usage", row.charges), ("once", row.fees), ("add-ons", row.addons))
+    words = [f"{kind}: {', '.join(part['code'] for part in parts)}" for kind, parts in kinds if parts]
+    return "; ".join([*words, "tax included"] if row.tax_inclusive else words)
+
+
 _PLANS = (
     Column("Code", of("code")),
     Column("Version", lambda row: str(row["version"]), right=True),
     Column("Name", of("name")),
     Column("Every", lambda row: _interval(row["row"])),
     Column("Price", lambda row: _prices(row["row"])),
+    Column("Besides", lambda row: _besides(row["row"])),
     Column("Trial days", lambda row: str(row["row"].trial_days or ""), right=True),
     Column("Archived", at("archived_at")),
 )
@@ -60,6 +67,7 @@ _VERSIONS = (
     Column("Name", of("name")),
     Column("Every", _interval),
     Column("Price", _prices),
+    Column("Besides", _besides),
     Column("Trial days", of("trial_days"), right=True),
     Column("Proration", of("proration")),
     Column("Created", at("created_at")),
@@ -101,6 +109,9 @@ def create(
     file: Annotated[
         Path | None, typer.Argument(help="A JSON file with the whole plan ('-': standard input).", allow_dash=True)
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="The same as FILE.", metavar="FILE", allow_dash=True)
+    ] = None,
     code: Annotated[str | None, typer.Option(help="How the plan is called, for example pro-monthly.")] = None,
     name: Annotated[str | None, typer.Option(help="How customers read it.")] = None,
     price: Annotated[
@@ -112,9 +123,13 @@ def create(
     trial_days: Annotated[int, typer.Option(min=0, help="Days before the first charge.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """A new plan, or the next version of one, from a JSON file or from options."""
-    if (file is None) == (code is None):
+    """A new plan, or the next version of one, from a JSON file or from options.
+
+    Usage charges, fees, add-ons and entitlements need the file.
+    """
+    if sum(given is not None for given in (file, source, code)) != 1:
         unusable("give either a JSON file or --code with --name and --price")
+    file = file or source
     if file is not None:
         data = _read(file)
     else:
@@ -214,24 +229,8 @@ def _parse(data: dict[str, Any]) -> NewPlanVersion:
         new = _NEW.validate_python(data)
     except ValidationError as error:
         unusable(_first_problem(error.errors(include_url=False, include_input=False)))
-    plans.check(new)
-    for currency, price in new.prices.items():
-        _terms(new, currency, price).amount(1)
+    check_version(new)
     return new
-
-
-def _terms(new: NewPlanVersion, currency: str, price: dict[str, Any]) -> PlanTerms:
-    """What a subscriber would agree to; it refuses numbers that make no sense."""
-    return PlanTerms(
-        code=new.code,
-        version=1,
-        name=new.name,
-        interval=new.interval,
-        currency=currency,
-        price=pricing_model(price),
-        trial_days=new.trial_days,
-        reminder_days=new.reminder_days,
-    )
 
 
 _POLICY_FIELDS: Sequence[str] = ("retry_offsets_days", "grace_days", "final_action", "on_hard_decline")

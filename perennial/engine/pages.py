@@ -34,12 +34,15 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.OwnTaxRate: models.OwnTaxRate.created_at,
     models.PaymentAttempt: models.PaymentAttempt.started_at,
     models.Plan: models.Plan.created_at,
+    models.PlanMigration: models.PlanMigration.created_at,
+    models.PlanVersion: models.PlanVersion.created_at,
     models.Subscription: models.Subscription.created_at,
     models.TestClock: models.TestClock.created_at,
 }
 
-# Those whose ids count.
-_COUNTED = (models.LocationEvidence, models.MailboxMessage)
+# Those whose ids count; a version counts within its plan.
+_COUNTED = (models.LocationEvidence, models.MailboxMessage, models.PlanVersion)
+_KEYS = {models.Plan: "code", models.Coupon: "code", models.PlanVersion: "version"}
 
 
 async def page(
@@ -76,8 +79,7 @@ def load(
 
 
 def _key(model: type[models.Base]) -> InstrumentedAttribute[Any]:
-    name = "code" if model in (models.Plan, models.Coupon) else "id"
-    attribute: InstrumentedAttribute[Any] = getattr(model, name)
+    attribute: InstrumentedAttribute[Any] = getattr(model, _KEYS.get(model, "id"))
     return attribute
 
 
