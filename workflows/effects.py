@@ -48,7 +48,7 @@ async def perform_for(
                 tasks.BillTask(subject, effect, as_of, record),
                 start_to_close_timeout=ATTEMPT_TIMEOUT,
                 retry_policy=RETRY,
-                summary=f"{verb} {keys.document_id('inv', draft.key)} {Money(draft.total, draft.currency)}",
+                summary=f"{verb} {keys.invoice_id(draft.key)} {Money(draft.total, draft.currency)}",
             )
         case Collect(invoice=invoice, attempt=attempt):
             return await workflow.execute_activity_method(
@@ -56,7 +56,7 @@ async def perform_for(
                 tasks.CollectTask(subject, effect, as_of, record),
                 start_to_close_timeout=ATTEMPT_TIMEOUT,
                 retry_policy=RETRY,
-                summary=f"charge {keys.document_id('inv', invoice)} attempt {attempt}",
+                summary=f"charge {keys.invoice_id(invoice)} attempt {attempt}",
             )
         case Settle(invoice=invoice, attempt=attempt):
             return await workflow.execute_activity_method(
@@ -64,7 +64,7 @@ async def perform_for(
                 tasks.SettleTask(subject, effect, as_of, record),
                 start_to_close_timeout=ATTEMPT_TIMEOUT,
                 retry_policy=RETRY,
-                summary=f"settle {keys.document_id('inv', invoice)} attempt {attempt}",
+                summary=f"settle {keys.invoice_id(invoice)} attempt {attempt}",
             )
         case CloseInvoice(invoice=invoice, status=status):
             return await workflow.execute_activity_method(
@@ -72,7 +72,7 @@ async def perform_for(
                 tasks.CloseTask(subject, effect, as_of, record),
                 start_to_close_timeout=ATTEMPT_TIMEOUT,
                 retry_policy=RETRY,
-                summary=f"{keys.document_id('inv', invoice)} becomes {status}",
+                summary=f"{keys.invoice_id(invoice)} becomes {status}",
             )
         case Receive(invoice=invoice):
             return await workflow.execute_activity_method(
@@ -80,7 +80,7 @@ async def perform_for(
                 tasks.ReceiveTask(subject, effect, as_of, record),
                 start_to_close_timeout=ATTEMPT_TIMEOUT,
                 retry_policy=RETRY,
-                summary=f"{keys.document_id('inv', invoice)} was paid outside",
+                summary=f"{keys.invoice_id(invoice)} was paid outside",
             )
         case Credit(key=key):
             await workflow.execute_activity_method(

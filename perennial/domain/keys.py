@@ -6,6 +6,8 @@ a reset or a continue-as-new the same thing must have the same name.
 
 from hashlib import sha256
 
+_ONE_OFF = "one_off"
+
 
 def period_invoice(subscription: str, period_no: int) -> str:
     return f"invoice:{subscription}:{period_no}:period"
@@ -22,6 +24,11 @@ def final_invoice(subscription: str, period_no: int) -> str:
 
 def gift_invoice(gift: str) -> str:
     return f"invoice:{gift}:purchase"
+
+
+def one_off_invoice(invoice: str) -> str:
+    """A draft has an id before it is anything else, and the invoice keeps it (`invoice_id`)."""
+    return f"invoice:{invoice}:{_ONE_OFF}"
 
 
 def charge(invoice: str, attempt: int) -> str:
@@ -55,6 +62,11 @@ def document_id(prefix: str, key: str) -> str:
     return f"{prefix}_{sha256(key.encode()).hexdigest()[:24]}"
 
 
+def invoice_id(key: str) -> str:
+    """The id of the invoice with this business key; that of a one-off invoice is its own subject."""
+    return invoice_subject(key) if key.endswith(f":{_ONE_OFF}") else document_id("inv", key)
+
+
 def parse_charge(key: str) -> tuple[str, int]:
     """The invoice key and attempt of a charge key.
 
@@ -70,5 +82,5 @@ def parse_charge(key: str) -> tuple[str, int]:
 
 
 def invoice_subject(key: str) -> str:
-    """The subscription or gift that an invoice key belongs to."""
+    """The subscription or gift that an invoice key belongs to, or the one-off invoice itself."""
     return key.split(":")[1]

@@ -31,6 +31,7 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.Invoice: models.Invoice.issued_at,
     models.LocationEvidence: models.LocationEvidence.recorded_at,
     models.MailboxMessage: models.MailboxMessage.delivered_at,
+    models.OneOffInvoice: models.OneOffInvoice.created_at,
     models.OwnTaxRate: models.OwnTaxRate.created_at,
     models.PaymentAttempt: models.PaymentAttempt.started_at,
     models.Plan: models.Plan.created_at,

@@ -5,6 +5,7 @@ from perennial.db.models.catalog import Coupon, Plan, PlanVersion
 from perennial.db.models.coupons import CouponRedemption
 from perennial.db.models.credits import CreditGrant, CreditUse
 from perennial.db.models.customers import Customer, LocationEvidence, PaymentMethod
+from perennial.db.models.drafts import DocumentMemo, OneOffInvoice
 from perennial.db.models.invoices import (
     Correction,
     CreditNote,
@@ -33,6 +34,7 @@ __all__ = [
     "CreditNote",
     "CreditUse",
     "Customer",
+    "DocumentMemo",
     "Gift",
     "IdempotencyKey",
     "Invoice",
@@ -44,6 +46,7 @@ __all__ = [
     "MailboxMessage",
     "Meter",
     "NumberSeries",
+    "OneOffInvoice",
     "OutboxMessage",
     "OwnTaxRate",
     "PaymentAttempt",

@@ -73,7 +73,7 @@ def issue(
 
     None when the draft has no line and nothing was used: nobody wants an empty invoice.
     """
-    invoice_id = keys.document_id("inv", draft.key)
+    invoice_id = keys.invoice_id(draft.key)
     assessed = assess_draft(session, calculator, subject, draft, as_of, issuing=invoice_id)
     if assessed.is_empty:
         return None

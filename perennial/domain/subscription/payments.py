@@ -83,7 +83,7 @@ def overdue(state: State, at: datetime) -> Decision:
     case = replace(case, first_failed_at=at, code=OVERDUE, waits_for=WaitsFor.CUSTOMER)
     status = state.status if state.status in _STAYS else Status.PAST_DUE
     pause = replace(state.pause, was=Status.PAST_DUE) if state.pause else None
-    data = {"invoice": keys.document_id("inv", case.invoice)}
+    data = {"invoice": keys.invoice_id(case.invoice)}
     message = Message(keys.notify("payment_overdue", case.invoice), "payment_overdue", data)
     note = Note(at, "payment_overdue", data={"invoice": case.invoice})
     return Decision(replace(state, collection=case, status=status, pause=pause), notes=(note,), messages=(message,))
