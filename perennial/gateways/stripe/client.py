@@ -49,7 +49,7 @@ class Client:
 
 
 def idempotency_key(key: str, spent: int = 0) -> str:
-    """Our business key as Stripe takes it: at most 255 characters. `spent`: how often Stripe answered it with 5xx."""
+    """Our business key as Stripe takes it, at most 255 characters. `spent`: how many were used up before."""
     if spent:
         key = f"{key}#{spent}"
     return key if len(key) <= _LONGEST_KEY else f"{key[:180]}~{sha256(key.encode()).hexdigest()}"

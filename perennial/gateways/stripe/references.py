@@ -51,7 +51,7 @@ objects = Table(
     Column("owner", Text, nullable=False),
     # An outcome that Stripe has no object for: `canceled` before it began, or why it was refused.
     Column("answer", Text),
-    # Idempotency keys that Stripe has answered with 5xx, and would answer so for 24 hours.
+    # Idempotency keys that are of no use any more: Stripe would repeat a 5xx, or a deleted object, for 24 hours.
     Column("spent", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("kind", "key", name="uq_objects_key"),
@@ -85,7 +85,10 @@ WHERE objects.object_id IS NULL AND objects.answer IS NULL
 """
 )
 _SPEND = text("UPDATE stripe.objects SET spent = spent + 1 WHERE kind = :kind AND key = :key AND spent = :spent")
-_FORGET = text("DELETE FROM stripe.objects WHERE kind = :kind AND object_id = :object_id")
+# The idempotency key that made the object would be answered with it for 24 hours: it is spent.
+_FORGET = text(
+    "UPDATE stripe.objects SET object_id = NULL, spent = spent + 1 WHERE kind = :kind AND object_id = :object_id"
+)
 _BY_OBJECT = text("SELECT * FROM stripe.objects WHERE kind = :kind AND object_id = :object_id ORDER BY id LIMIT 1")
 _FIRST = text("SELECT min(created_at) FROM stripe.objects WHERE kind = :kind")
 
@@ -155,7 +158,7 @@ class References:
             connection.execute(_SPEND, {"kind": kind, "key": reference.key, "spent": reference.spent})
 
     def forget(self, kind: Kind, object_id: str) -> None:
-        """Stripe has this object no longer."""
+        """Stripe has this object no longer; its key may make another."""
         with self._statements() as connection:
             connection.execute(_FORGET, {"kind": kind, "object_id": object_id})
 

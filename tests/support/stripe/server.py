@@ -21,6 +21,7 @@ from tests.support.stripe.localstripe import localstripe
 from tests.support.stripe.manners import Answer, Manners, error
 
 SECRET_KEY = "sk_test_of_the_stand_in"
+_AUTHORISED = {"Authorization": f"Bearer {SECRET_KEY}"}
 
 
 class Fault(StrEnum):
@@ -82,6 +83,24 @@ class StandIn:
 
     def intents(self) -> list[dict[str, Any]]:
         return self.manners.all_intents()
+
+    def make_customer(self) -> str:
+        """One that another system made."""
+        _, made = self.manners.answer("POST", "/v1/customers", "", "")
+        return str(made["id"])
+
+    def delete_customer(self, customer: str) -> None:
+        self.manners.upstream.delete(f"/v1/customers/{customer}", headers=_AUTHORISED).raise_for_status()
+
+    def attach(self, token: str, customer: str) -> None:
+        """As a SetupIntent does when it succeeds."""
+        status, told = self.manners.answer("POST", f"/v1/payment_methods/{token}/attach", "", f"customer={customer}")
+        assert status == httpx.codes.OK, told
+
+    def last_customer(self) -> str:
+        """The one that was made last."""
+        customers = self.manners.upstream.get("/v1/customers", params={"limit": 10_000}, headers=_AUTHORISED).json()
+        return str(customers["data"][-1]["id"])
 
     def announce_to(self, secret: str) -> None:
         """localstripe's webhooks come to `hooks`, signed with this secret."""
