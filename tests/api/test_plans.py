@@ -99,11 +99,8 @@ async def test_a_plan_with_everything_and_its_versions(api: Api, customer: dict[
     assert [each["version"] for each in rest.json()["data"]] == [1]
     made = await api.subscribe(customer["id"], plan=body["code"], addons=[{"code": "storage", "quantity": 2}])
     [invoice] = (await api.get("/v1/invoices", subscription_id=made["id"])).json()["data"]
-    assert [(line["code"], line["amount"]) for line in invoice["lines"]] == [
-        (body["code"], 900),
-        ("storage", 1400),
-        ("setup", 4900),
-    ]
+    billed = [(line["kind"], line["description"], line["amount"]) for line in invoice["lines"]]
+    assert billed == [("plan", "A plan", 900), ("add_on", "Storage", 1400), ("fee", "Setup", 4900)]
 
 
 async def test_versions_of_a_plan_that_there_is_not(api: Api) -> None:
