@@ -1,25 +1,26 @@
 """What a deferred line has earned at the end of a month, whatever kind of line it is."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from perennial.db.repositories.recognitions import Earned, GiftStretch, Source
 from perennial.domain import calendar
 from perennial.domain.calendar import local_days
 from perennial.domain.ledger import BREAKAGE, REVENUE
 from perennial.domain.months import Month
-from perennial.domain.recognition import DeferredLine, earned, final, gift_earned
+from perennial.domain.recognition import DeferredLine, earned, gift_earned
+
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def months_of(source: Source, through: Month, timezone: str) -> Iterator[tuple[Month, int]]:
     """Each month until `through` in which the line earned something, or lost it again."""
     so_far, month = 0, Month.of(source.line.issued_at, timezone)
+    through = min(through, Month.of(settled_at(source), timezone))
     while month <= through:
         total = earned_at(source, month.end(timezone), timezone)
         if total != so_far:
             yield month, total - so_far
-        if total == final(source.line) and source.line.voided_at is None:
-            return
         so_far, month = total, month.next
 
 
@@ -44,6 +45,15 @@ def missing(source: Source, through: Month, timezone: str) -> Iterator[Earned]:
         amount = due.get(month, 0) - known.get(month, 0)
         if amount:
             yield Earned(source.invoice_id, source.position, month, account, amount)
+
+
+def settled_at(source: Source) -> datetime:
+    """After the month of this instant nothing changes any more, by what is known now."""
+    line, gift = source.line, source.gift
+    seen = [line.service.end, line.issued_at, line.voided_at, *(note.at for note in line.taken_off)]
+    if gift:
+        seen += [gift.ended_at, gift.expired_at, *(until or _NEVER for _, until in gift.spans)]
+    return max(at for at in seen if at is not None)
 
 
 def earned_at(source: Source, as_of: datetime, timezone: str) -> int:

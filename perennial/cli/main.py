@@ -56,6 +56,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("messages", "perennial.cli.messages", "app", "Delivered messages.", MANAGE),
     Command("bill", "perennial.cli.bill", "app", "Bill what a customer owes now.", MANAGE),
     Command("report", "perennial.cli.report", "app", "Every registered report.", LOOK),
+    Command("books", "perennial.cli.books", "app", "Recognises revenue, and says why it is revenue.", LOOK),
+    Command("export", "perennial.cli.export", "app", "The ledger, for other programs.", LOOK),
     Command("check", "perennial.cli.check", "app", "The invariants of the books and the workflows.", LOOK),
     Command("support", "perennial.cli.support", "app", "What support staff need.", LOOK),
     Command("timeline", "perennial.cli.timeline", "app", "What happened to a subscription.", LOOK),

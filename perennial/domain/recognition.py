@@ -157,11 +157,6 @@ def earned(line: DeferredLine, as_of: datetime, timezone: str) -> int:
     return round_half_away(line.amount - gone - scale * rest)
 
 
-def final(line: DeferredLine) -> int:
-    """What `earned` comes to in the end."""
-    return 0 if line.voided_at else line.amount - sum(note.amount for note in line.taken_off)
-
-
 def gift_earned(amount: int, served_days: int, all_days: int, *, is_over: bool) -> int:
     """What of a claimed gift is revenue when so many of its days have been served; all of it once it `is_over`."""
     return amount if is_over else round_half_away(amount * Fraction(min(served_days, all_days), all_days))

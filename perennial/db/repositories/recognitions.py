@@ -57,15 +57,16 @@ class Earned:
 
 
 # Every line that was posted as deferred, with the credit notes that took of it while it was ahead, and the credit lines
-# of later invoices. `total` is what it will have come to in the end: lines that have, and were not voided, are done.
+# of later invoices.
 _SOURCES = """
 WITH done AS (
-    SELECT invoice_id, line_position, sum(amount) AS amount, jsonb_object_agg(month, amount) AS months
+    SELECT invoice_id, line_position, sum(amount) AS amount, max(month) AS last_month,
+           jsonb_object_agg(month, amount) AS months
     FROM (SELECT invoice_id, line_position, month, sum(amount) AS amount
           FROM recognitions WHERE :every OR invoice_id = :invoice GROUP BY invoice_id, line_position, month) AS m
     GROUP BY invoice_id, line_position
 ), taken AS (
-    SELECT c.invoice_id, c.line_position, sum(c.net) AS amount,
+    SELECT c.invoice_id, c.line_position, sum(c.net) AS amount, max(n.issued_at) AS last_at,
            jsonb_agg(jsonb_build_array(n.issued_at, c.net) ORDER BY n.issued_at, c.id) AS notes
     FROM corrections c
     JOIN credit_notes n ON n.id = c.document_id
@@ -92,14 +93,17 @@ LEFT JOIN taken ON taken.invoice_id = l.invoice_id AND taken.line_position = l.p
 LEFT JOIN offsets ON offsets.invoice_id = l.invoice_id AND offsets.line_position = l.position
 WHERE (l.kind = 'gift' OR l.period_end > i.issued_at) AND l.net <> 0
 """
+# Done are lines of which all that is left in the end is recognised. Those that were corrected may come to that by
+# chance before their time: they are looked at until a month from the correction on is in the books.
 _OPEN = text(
     _SOURCES
     + """
-  AND i.issued_at < :until AND CASE
-    WHEN i.status = 'void' AND i.closed_at < :until
-    THEN done.amount <> 0 OR (done.amount IS NULL AND date_trunc('month', i.issued_at AT TIME ZONE :timezone)
-                                                    < date_trunc('month', i.closed_at AT TIME ZONE :timezone))
-    ELSE coalesce(done.amount, 0) <> l.net - coalesce(taken.amount, 0) END
+  AND i.issued_at < :until
+  AND (coalesce(done.amount, 0)
+       <> CASE WHEN i.status = 'void' AND i.closed_at < :until THEN 0 ELSE l.net - coalesce(taken.amount, 0) END
+       OR greatest(to_char(i.issued_at AT TIME ZONE :timezone, 'YYYY-MM'), done.last_month)
+          < to_char(greatest(taken.last_at, CASE WHEN i.status = 'void' AND i.closed_at < :until THEN i.closed_at END)
+                    AT TIME ZONE :timezone, 'YYYY-MM'))
 """
 )
 _OF_INVOICE = text(_SOURCES + " AND l.invoice_id = :invoice ORDER BY l.position")

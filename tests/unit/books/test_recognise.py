@@ -129,6 +129,17 @@ def test_a_credit_note_that_comes_late_into_a_recognised_month_is_caught_up_ther
     assert "deferred_revenue" not in office.balances()
 
 
+def test_what_is_undone_later_was_earned_before_and_is_told_so_whenever_it_is_recognised(office: Office) -> None:
+    """The note leaves what January had earned: February earned more, and March took it back."""
+    key = office.issue("2027-01-01", line(9000, "2027-01-01", "2027-04-01"))
+    office.recognise("2027-01")
+    office.credit("2027-03-01", key, 5900)
+    office.recognise("2027-06")
+    assert office.earned() == {"2027-01": 3100, "2027-02": 2800, "2027-03": -2800}
+    office.credit("2027-05-01", office.issue("2027-05-01", line(3100, "2027-06-01", "2027-07-01")), None)
+    assert office.recognise("2027-07") == []
+
+
 def test_currencies_stand_apart(office: Office) -> None:
     office.issue("2027-01-01", line(59, "2027-01-01", "2027-03-01"), currency="JPY")
     office.issue("2027-01-01", line(5900, "2027-01-01", "2027-03-01"), currency="KWD")

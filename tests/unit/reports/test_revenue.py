@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from perennial.db.repositories import ledger
 from perennial.domain.ledger import (
+    Worth,
     credit_note_issued,
     invoice_issued,
     invoice_voided,
@@ -13,6 +14,7 @@ from perennial.domain.ledger import (
     payment_received,
     refund_failed,
     refund_sent,
+    revenue_recognised,
 )
 from perennial.reports.registry import find
 
@@ -22,18 +24,31 @@ FEBRUARY = datetime(2026, 2, 10, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def books(session: Session) -> None:
-    """January: 100.00 due and 10.00 from credit. February: paid, 30.00 and 5.00 given back, 20.00 lost, 8.00 void."""
+    """January: 100.00 due and 10.00 from credit, 10.00 of it tax, half of the rest ahead; the half earned.
+
+    February: paid, 30.00 and 5.00 given back, 20.00 lost, 8.00 void.
+    """
+    issued = invoice_issued(
+        "a", "inv_a", "USD", "cus", due=10_000, credit=1_000, worth=Worth(5_000, 5_000, {"DE": 1_000})
+    )
+    void = invoice_issued("v", "inv_v", "USD", "cus", due=700, credit=100, worth=Worth(700, 0, {"DE": 100}))
     postings = (
-        (JANUARY, invoice_issued("a", "inv_a", "USD", "cus", due=10_000, credit=1_000)),
-        (JANUARY, invoice_issued("j", "inv_j", "JPY", "cus", due=500, credit=0)),
+        (JANUARY, issued),
+        (JANUARY, invoice_issued("j", "inv_j", "JPY", "cus", due=500, credit=0, worth=Worth(0, 500, {}))),
+        (JANUARY, revenue_recognised("recognition:1", "2026-01", "USD", revenue=4_000, breakage=1_000)),
         (FEBRUARY, payment_received("charge:a:1", "inv_a", "USD", "simulator", 10_000)),
-        (FEBRUARY, credit_note_issued("c", "cn_c", "USD", "cus", refunded=3_000, credited=500)),
+        (
+            FEBRUARY,
+            credit_note_issued(
+                "c", "cn_c", "USD", "cus", refunded=3_000, credited=500, worth=Worth(1_000, 2_000, {"DE": 500})
+            ),
+        ),
         (FEBRUARY, refund_sent("refund:c:0", "cn_c", "USD", "simulator", 2_000)),
         (FEBRUARY, refund_failed("refund:c:1", "cn_c", "USD", "cus", 1_000)),
-        (FEBRUARY, invoice_issued("l", "inv_l", "USD", "cus", due=2_000, credit=0)),
+        (FEBRUARY, invoice_issued("l", "inv_l", "USD", "cus", due=2_000, credit=0, worth=Worth(0, 2_000, {}))),
         (FEBRUARY, invoice_written_off("l", "inv_l", "USD", 2_000)),
-        (FEBRUARY, invoice_issued("v", "inv_v", "USD", "cus", due=700, credit=100)),
-        (FEBRUARY, invoice_voided("v", "inv_v", "USD", "cus", due=700, credit=100)),
+        (FEBRUARY, void),
+        (FEBRUARY, invoice_voided("v", "inv_v", "USD", void.entries)),
         (FEBRUARY, overpayment_received("charge:v:1", "inv_v", "USD", "simulator", "cus", 700)),
     )
     for at, posting in postings:
@@ -53,10 +68,11 @@ def test_each_posting_counts_in_its_own_month(session: Session) -> None:
     assert january == {
         "month": "2026-01",
         "currency": "USD",
-        "invoiced": 11_000,
+        "invoiced": 10_000,
         "voided": 0,
         "credited": 0,
-        "net": 11_000,
+        "net": 10_000,
+        "earned": 9_000,
         "written_off": 0,
         "paid": 0,
         "refunded": 0,
@@ -64,10 +80,11 @@ def test_each_posting_counts_in_its_own_month(session: Session) -> None:
     assert february == {
         "month": "2026-02",
         "currency": "USD",
-        "invoiced": 2_800,
-        "voided": 800,
-        "credited": 3_500,
-        "net": -1_500,
+        "invoiced": 2_700,
+        "voided": 700,
+        "credited": 3_000,
+        "net": -1_000,
+        "earned": 0,
         "written_off": 2_000,
         "paid": 10_700,
         "refunded": 2_000,
