@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from api.app import create_app
-from perennial.db.models import Seller
+from perennial.db.models import OwnTaxRate, Seller
 from perennial.engine.context import Engine
 from tests.api.asking import KEY, Api
 
@@ -52,10 +52,11 @@ async def clock(api: Api) -> str:
 
 @pytest.fixture
 async def nobody_sells(engine: Engine) -> AsyncIterator[None]:
-    """For tests that put a seller: the database is everybody's, and others are billed without tax."""
+    """For tests that put a seller or rates: the database is everybody's, and others are billed without tax."""
     yield
 
     def forget(session: Session) -> None:
         session.execute(delete(Seller))
+        session.execute(delete(OwnTaxRate))
 
     await engine.write(forget)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.api.asking import Api, problem
 
+pytestmark = pytest.mark.usefixtures("nobody_sells")
+
 RATE = {"country": "US", "region": "NY", "name": "Sales tax", "percent": "8.875", "valid_from": "2026-01-01"}
 
 
