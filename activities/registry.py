@@ -5,6 +5,7 @@ from typing import Any
 
 from activities.billing import BillingActivities
 from activities.gifts import GiftActivities
+from activities.one_off import OneOffActivities
 from activities.plan_migrations import PlanMigrationActivities
 from activities.records import RecordActivities
 from perennial.engine.context import Engine
@@ -14,6 +15,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
     billing = BillingActivities(engine.sessions, engine.gateway, engine.taxes)
     record = RecordActivities(engine.sessions)
     gift = GiftActivities(engine.sessions)
+    one_off = OneOffActivities(engine.sessions, engine.taxes)
     return [
         billing.bill,
         billing.collect,
@@ -23,5 +25,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         billing.receive,
         record.record,
         gift.record,
+        one_off.issue,
+        one_off.record,
         PlanMigrationActivities(engine).turn_page,
     ]

@@ -2,8 +2,16 @@
 
 from typing import Any
 
+from workflows.credit_note import CreditNoteWorkflow
 from workflows.gift import GiftWorkflow
+from workflows.invoice import InvoiceWorkflow
 from workflows.plan_migration import PlanMigrationWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
-WORKFLOWS: tuple[type[Any], ...] = (SubscriptionWorkflow, GiftWorkflow, PlanMigrationWorkflow)
+WORKFLOWS: tuple[type[Any], ...] = (
+    SubscriptionWorkflow,
+    GiftWorkflow,
+    InvoiceWorkflow,
+    CreditNoteWorkflow,
+    PlanMigrationWorkflow,
+)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.domain.gift import GiftState
+from perennial.domain.one_off import OneOffState
 from perennial.domain.subscription.effects import Bill, CloseInvoice, Collect, Credit, Message, Note, Receive, Settle
 from perennial.domain.subscription.state import Span, State
 
@@ -96,4 +97,17 @@ class GiftRecord:
 @dataclass(frozen=True, slots=True)
 class GiftRecordTask:
     record: GiftRecord
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OneOffRecord:
+    state: OneOffState
+    notes: tuple[Note, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OneOffRecordTask:
+    record: OneOffRecord
     as_of: datetime

@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from perennial.contracts.activities import Subject
 from perennial.contracts.views import SubscriptionView
 from perennial.domain.gift import GiftState
+from perennial.domain.one_off import OneOffState
 from perennial.domain.subscription import State
+from perennial.domain.subscription.effects import Credit
 
 SUBSCRIPTION = "Subscription"
 GIFT = "Gift"
+INVOICE = "Invoice"
+CREDIT_NOTE = "CreditNote"
 PLAN_MIGRATION = "PlanMigration"
 
 
@@ -34,6 +39,22 @@ class SubscriptionInput:
 @dataclass(frozen=True, slots=True)
 class GiftInput:
     state: GiftState
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceInput:
+    """A one-off invoice. What stands on it is in a row."""
+
+    state: OneOffState
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNoteInput:
+    """A credit note for an invoice that no workflow looks after: a gift's, or a one-off one. `as_of` is its date."""
+
+    subject: Subject
+    credit: Credit
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Subject
 from perennial.db.models import CreditNote, Invoice, PaymentAttempt, Refund
-from perennial.db.repositories import corrections, credits, ledger, numbers, tax
+from perennial.db.repositories import corrections, credits, drafts, ledger, numbers, records, tax
 from perennial.db.repositories.corrections import Charged
 from perennial.db.repositories.statuses import PAID
 from perennial.domain import keys
 from perennial.domain.corrections import TakenBack, part_of, take_back, within
 from perennial.domain.ledger import Worth, credit_note_issued, refund_failed, refund_sent
-from perennial.domain.subscription.effects import Credit
+from perennial.domain.subscription.effects import Credit, Message
 
 PENDING, SUCCEEDED, FAILED = "pending", "succeeded", "failed"
 
@@ -27,6 +27,8 @@ class PendingRefund:
     key: str
     credit_note_id: str
     customer_id: str
+    subscription_id: str | None
+    invoice_id: str
     charge_key: str
     charge_ref: str | None
     amount: int
@@ -81,7 +83,7 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
             issued_at=as_of,
             buyer=parties.buyer,
             seller=parties.seller,
-            memo=effect.memo,
+            memo=effect.memo or drafts.memo_of(session, effect.key),
         )
     )
     corrections.record(session, note_id, list(enumerate(given.parts)))
@@ -103,11 +105,21 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
 
 def amount_of(session: Session, effect: Credit) -> int:
     """What `issue` would give back now, with its tax; minor units."""
-    return _given(session, effect, lock=False).total
+    return given(session, effect).total
+
+
+def given(session: Session, effect: Credit) -> "Given":
+    """What `issue` would give back now. Writes and locks nothing."""
+    return _given(session, effect, lock=False)
+
+
+def refundable(session: Session, found: "Given") -> int:
+    """How much of it can go back the way it was paid, minor units; the rest can only go to the balance."""
+    return sum(part.amount for part in _split(session, found.invoices, found.total))
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class Given:
     """What a credit note takes back of which paid invoices (newest first)."""
 
     invoices: list[str]
@@ -129,7 +141,7 @@ class _Given:
         return Worth(ahead, sum(part.net for part in self.parts) - ahead, taxes)
 
 
-def _given(session: Session, effect: Credit, *, lock: bool) -> _Given:
+def _given(session: Session, effect: Credit, *, lock: bool) -> Given:
     """Never more than is left of the lines, and of what was paid for these invoices together."""
     paid = _paid(session, effect.invoices, lock=lock)
     ids = [invoice for invoice, _ in paid]
@@ -144,7 +156,7 @@ def _given(session: Session, effect: Credit, *, lock: bool) -> _Given:
         )
     else:
         parts = take_back(charged.lines, effect.amount)
-    return _Given(ids, within(charged.lines, parts, left), charged)
+    return Given(ids, within(charged.lines, parts, left), charged)
 
 
 def _paid(session: Session, invoice_keys: tuple[str, ...], *, lock: bool) -> list[tuple[str, int]]:
@@ -191,6 +203,8 @@ def pending(session: Session, credit_key: str) -> list[PendingRefund]:
             Refund.key,
             Refund.credit_note_id,
             CreditNote.customer_id,
+            CreditNote.subscription_id,
+            PaymentAttempt.invoice_id,
             PaymentAttempt.key,
             PaymentAttempt.gateway_ref,
             Refund.amount,
@@ -218,6 +232,7 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
         return
     if succeeded:
         posting = refund_sent(refund.key, refund.credit_note_id, refund.currency, refund.gateway, refund.amount)
+        _tell_that_it_is_sent(session, refund, at)
     else:
         posting = refund_failed(refund.key, refund.credit_note_id, refund.currency, refund.customer_id, refund.amount)
         credits.give(session, refund.customer_id, refund.currency, refund.amount, refund.key, at)
@@ -228,3 +243,11 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
             .execution_options(synchronize_session=False)
         )
     ledger.post(session, posting, at)
+
+
+def _tell_that_it_is_sent(session: Session, refund: PendingRefund, at: datetime) -> None:
+    data = {"invoice": refund.invoice_id, "amount": str(refund.amount), "currency": refund.currency}
+    message = Message(keys.notify("refund_sent", refund.key), "refund_sent", data)
+    records.write_messages(
+        session, (message,), at, customer_id=refund.customer_id, subscription_id=refund.subscription_id
+    )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Subject
 from perennial.db.models import Invoice, InvoiceLine, InvoiceTax
-from perennial.db.repositories import corrections, credit_notes, credits, ledger, numbers
+from perennial.db.repositories import corrections, credit_notes, credits, ledger, numbers, records
 from perennial.db.repositories.assessments import Assessed, assess_draft, worth
 from perennial.db.repositories.statuses import OPEN, PAID, VOID
 from perennial.db.tables import table_of
@@ -17,7 +17,7 @@ from perennial.domain import keys
 from perennial.domain.assessment import AssessedLine
 from perennial.domain.ledger import invoice_issued, invoice_voided, invoice_written_off
 from perennial.domain.pricing import pricing_data
-from perennial.domain.subscription.effects import Credit, InvoiceDraft
+from perennial.domain.subscription.effects import Credit, InvoiceDraft, Message
 from perennial.ports import TaxCalculator
 
 
@@ -108,7 +108,21 @@ def issue(
     number = numbers.take(session, numbers.INVOICE, assessed.parties.numbering, as_of)
     session.execute(_ISSUE, _row(invoice, number, subject, draft, assessed))
     _write_parts(session, invoice.id, assessed)
+    if draft.due_at:
+        _tell_that_it_is_sent(session, invoice)
     return invoice
+
+
+def _tell_that_it_is_sent(session: Session, invoice: IssuedInvoice) -> None:
+    data = {"invoice": invoice.id, "amount": str(invoice.amount_due), "currency": invoice.currency}
+    message = Message(keys.notify("invoice_issued", invoice.key), "invoice_issued", data)
+    records.write_messages(
+        session,
+        (message,),
+        invoice.issued_at,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+    )
 
 
 def surplus_of(draft: InvoiceDraft, assessed: Assessed) -> Credit:
