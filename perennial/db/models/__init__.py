@@ -22,7 +22,7 @@ from perennial.db.models.recognitions import Recognition
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
 from perennial.db.models.tax import OwnTaxRate
-from perennial.db.models.usage import Meter
+from perennial.db.models.usage import Meter, UsageBilled, UsageEvent, UsageWindow
 
 __all__ = [
     "Base",
@@ -62,5 +62,8 @@ __all__ = [
     "Subscription",
     "TestClock",
     "TimelineEntry",
+    "UsageBilled",
+    "UsageEvent",
+    "UsageWindow",
     "WebhookEvent",
 ]

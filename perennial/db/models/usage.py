@@ -1,11 +1,74 @@
-"""Meters."""
+"""What was used: events as they come, the meters that count them, and what of it was billed."""
 
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perennial.db.models.base import Base
 
 
 class Meter(Base):
+    """See `perennial.domain.usage`. Never changed; `filters`: [{property, comparison, values}]."""
+
     __tablename__ = "meters"
 
     code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    event: Mapped[str] = mapped_column(index=True)
+    aggregation: Mapped[str]
+    property: Mapped[str | None]
+    filters: Mapped[list[Any]] = mapped_column(server_default="[]")
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+
+class UsageEvent(Base):
+    """`id` is the sender's, so that an event that comes twice counts once. Properties are texts.
+
+    `late`: its time had been billed when it came; it stands on the next invoice (then no longer late). No foreign
+    keys: they would cost the most of an insertion, and ingestion has looked at both.
+    """
+
+    __tablename__ = "usage_events"
+    __table_args__ = (
+        Index("ix_usage_events_at", "subscription_id", "at"),
+        Index("ix_usage_events_late", "subscription_id", postgresql_where=text("late")),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[str]
+    subscription_id: Mapped[str | None]
+    name: Mapped[str]
+    at: Mapped[datetime]
+    properties: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    late: Mapped[bool]
+
+
+class UsageWindow(Base):
+    """How far the usage of a subscription has been billed. Locked by whoever adds to it or bills it."""
+
+    __tablename__ = "usage_windows"
+
+    subscription_id: Mapped[str] = mapped_column(primary_key=True)
+    billed_until: Mapped[datetime | None]
+
+
+class UsageBilled(Base):
+    """What was billed of a charge for a stretch, late events included; `price` and `meter` as they were agreed."""
+
+    __tablename__ = "usage_billed"
+
+    subscription_id: Mapped[str] = mapped_column(primary_key=True)
+    charge_code: Mapped[str] = mapped_column(primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime]
+    name: Mapped[str]
+    meter: Mapped[str] = mapped_column(ForeignKey("meters.code"))
+    price: Mapped[dict[str, Any]]
+    quantity: Mapped[Decimal] = mapped_column(Numeric())
+    amount: Mapped[int]
+    invoice_id: Mapped[str] = mapped_column(index=True)

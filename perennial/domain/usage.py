@@ -1,0 +1,186 @@
+"""What is measured: meters choose events and make one number of them.
+
+The database does the counting (`perennial.db.repositories.usage`); `aggregate` here says what it must come to.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from perennial.domain.errors import InvalidInput
+
+NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
+_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+
+
+class Aggregation(StrEnum):
+    """What becomes of the events of a stretch. All but `count` look at the meter's property."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MAX = "max"
+    UNIQUE = "unique"
+    """How many different values the property has."""
+    LAST = "last"
+    """The value of the latest event; of two at one instant, of the greater id."""
+
+    @property
+    def needs_number(self) -> bool:
+        return self in (Aggregation.SUM, Aggregation.MAX, Aggregation.LAST)
+
+
+class Comparison(StrEnum):
+    EQ = "eq"
+    NE = "ne"
+    IN = "in"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    EXISTS = "exists"
+
+    @property
+    def needs_number(self) -> bool:
+        return self in (Comparison.GT, Comparison.GTE, Comparison.LT, Comparison.LTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Only events whose `property` compares so with `values`. A missing property passes `ne` alone."""
+
+    property: str
+    comparison: Comparison
+    values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.property):
+            raise InvalidInput("is no name of a property", field="property")
+        needed = {Comparison.EXISTS: 0, Comparison.IN: None}.get(self.comparison, 1)
+        if (needed is None and not self.values) or (needed is not None and len(self.values) != needed):
+            raise InvalidInput(f"{self.comparison} needs {'some' if needed is None else needed} values", field="values")
+        if self.comparison.needs_number and not NUMBER.fullmatch(self.values[0]):
+            raise InvalidInput(f"{self.comparison} compares with a number", field="values")
+
+    def passes(self, properties: Mapping[str, str]) -> bool:
+        value = properties.get(self.property)
+        match self.comparison:
+            case Comparison.EXISTS:
+                return value is not None
+            case Comparison.NE:
+                return value != self.values[0]
+            case Comparison.EQ | Comparison.IN:
+                return value in self.values
+        if value is None or not NUMBER.fullmatch(value):
+            return False
+        number, bound = Decimal(value), Decimal(self.values[0])
+        return {
+            Comparison.GT: number > bound,
+            Comparison.GTE: number >= bound,
+            Comparison.LT: number < bound,
+            Comparison.LTE: number <= bound,
+        }[self.comparison]
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Counts events called `event`. A meter never changes: another way of counting is another meter.
+
+    Raises:
+        InvalidInput: a name that is none, or a property that is missing or that nothing looks at.
+    """
+
+    code: str
+    name: str
+    event: str
+    aggregation: Aggregation
+    property: str | None = None
+    filters: tuple[Filter, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.code):
+            raise InvalidInput("must be of a to z, 0 to 9, - and _", field="code")
+        if not _NAME.fullmatch(self.event):
+            raise InvalidInput("is no name of an event", field="event")
+        if (self.property is None) != (self.aggregation is Aggregation.COUNT):
+            raise InvalidInput(
+                f"{self.aggregation} {'counts events' if self.property else 'needs one'}", field="property"
+            )
+        if self.property is not None and not _NAME.fullmatch(self.property):
+            raise InvalidInput("is no name of a property", field="property")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at `at` (UTC). Properties are texts; numbers are decimal strings."""
+
+    id: str
+    name: str
+    at: datetime
+    properties: Mapping[str, str]
+
+
+def wrong_property(meter: Meter, event: Event) -> str | None:
+    """The property in which the event holds no number although the meter needs one there; None if all is well."""
+    if meter.event != event.name or not all(each.passes(event.properties) for each in meter.filters):
+        return None
+    if meter.property is None or not meter.aggregation.needs_number:
+        return None
+    value = event.properties.get(meter.property)
+    return None if value is not None and NUMBER.fullmatch(value) else meter.property
+
+
+def counted(meter: Meter, events: Iterable[Event]) -> list[Event]:
+    """The events that the meter looks at, oldest first."""
+    chosen = [
+        event
+        for event in events
+        if event.name == meter.event
+        and all(each.passes(event.properties) for each in meter.filters)
+        and (meter.property is None or meter.property in event.properties)
+    ]
+    return sorted(chosen, key=lambda event: (event.at, event.id))
+
+
+def aggregate(meter: Meter, events: Iterable[Event]) -> Decimal:
+    """What the meter says of these events."""
+    chosen = counted(meter, events)
+    if meter.property is None:
+        return Decimal(len(chosen))
+    values = [event.properties[meter.property] for event in chosen]
+    match meter.aggregation:
+        case Aggregation.UNIQUE:
+            return Decimal(len(set(values)))
+        case Aggregation.SUM:
+            return sum(_numbers(values), Decimal(0))
+        case Aggregation.MAX:
+            return max(_numbers(values), default=Decimal(0))
+        case _:
+            return Decimal(values[-1]) if values else Decimal(0)
+
+
+def _numbers(values: Sequence[str]) -> list[Decimal]:
+    return [Decimal(value) for value in values]
+
+
+def texts(properties: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Properties as texts: whole numbers and booleans are written out; floats are refused, for they are not exact.
+
+    Raises:
+        InvalidInput: naming the property.
+    """
+    written = {}
+    for name, value in properties.items():
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(f"{name!r} is no name of a property", field=where)
+        if isinstance(value, bool):
+            written[name] = "true" if value else "false"
+        elif isinstance(value, int | str):
+            written[name] = str(value)
+        else:
+            raise InvalidInput("must be a text, a whole number or true or false", field=f"{where}.{name}")
+    return written
