@@ -20,7 +20,8 @@
     │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift,
     │   │   ChangePending, MovedMeanwhile                                         (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
-    │   └── GiftNotClaimable, GiftNotCancelable                                   (gifts)
+    │   ├── GiftNotClaimable, GiftNotCancelable                                   (gifts)
+    │   └── CouponExhausted, CouponExpired, CouponArchived, FirstTimeOnly, AlreadyRedeemed    (in `domain.coupons`)
     ├── NotFound                    no such thing
     ├── UnbalancedPosting           a defect: entries that do not sum to nought
     └── EngineUnavailable           a part that the engine stands on is away; nothing has been written

@@ -62,7 +62,7 @@ async def create(engine: Engine, new: NewSubscription) -> SubscriptionView:
             return
         state = prepare(engine, session, replace(new, id=subscription_id))
         refuse_second(session, state.customer_id, state.terms)
-        for code in new.coupons:
+        for code in sorted(new.coupons):  # in one order: two customers with the same ones do not wait for each other
             _redeem(session, state, code, state.created_at, f"{subscription_id}:{code}")
         session.add(Subscription(**records.subscription_row(state)))
         session.flush()

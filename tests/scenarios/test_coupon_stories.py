@@ -62,6 +62,18 @@ async def test_as_many_check_out_with_it_as_it_allows(stage: Stage) -> None:
     assert [await totals(stage, sub) for sub in bought] == [[450], [450]]
 
 
+async def test_a_crowd_with_the_same_two_does_not_stand_in_its_own_way(stage: Stage) -> None:
+    """Half of it names them the other way round."""
+    codes = [await stage.coupon(percent_off=HALF, combinable=True) for _ in range(2)]
+    customers = [await stage.customer() for _ in range(10)]
+    orders = [codes if n % 2 else codes[::-1] for n in range(10)]
+    made = await asyncio.gather(
+        *(check_out(stage, None, *order, customer=one) for one, order in zip(customers, orders, strict=True))
+    )
+    assert [await totals(stage, sub) for sub in made] == [[225]] * 10
+    assert [await redeemed(stage, code) for code in codes] == [10, 10]
+
+
 async def test_it_goes_on_when_nobody_can_redeem_it_any_more(stage: Stage) -> None:
     """Redeemed on 1 February for two periods; it expires on 2 February and is archived."""
     clock = await stage.clock("2026-02-01 10:00")

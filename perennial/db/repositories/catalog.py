@@ -10,14 +10,13 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from perennial.db.models import Coupon, Plan, PlanVersion
+from perennial.db.models import Plan, PlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.catalog import AddOnTerms, Fee, PlanTerms, RefundPolicy, UsageCharge
 from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
 from perennial.domain.money import to_minor
 from perennial.domain.pricing import pricing_model
 from perennial.domain.proration import ProrationBasis
-from perennial.domain.subscription.state import Discount
 
 _POLICY: TypeAdapter[DunningPolicy] = TypeAdapter(DunningPolicy)
 
@@ -132,15 +131,3 @@ def _columns(new: NewPlanVersion) -> dict[str, Any]:
         "cancel_refund": new.cancel_refund.value,
         "refund_to_credit": new.refund_to_credit,
     }
-
-
-def discount(session: Session, code: str) -> Discount | None:
-    coupon = session.get(Coupon, code)
-    if coupon is None:
-        return None
-    return Discount(coupon.code, coupon.percent_off, coupon.amount_off, coupon.duration_periods)
-
-
-def coupon_currency(session: Session, code: str) -> str | None:
-    """The currency of an amount coupon; None for a percentage."""
-    return session.scalar(select(Coupon.currency).where(Coupon.code == code))

@@ -62,11 +62,6 @@ def lock_credit(session: Session, customer_id: str, currency: str) -> int:
     return session.scalar(_LOCK_BALANCE, {"customer": customer_id, "money": currency}) or 0
 
 
-def credit_balance(session: Session, customer_id: str, currency: str) -> int:
-    """The customer's credit in minor units, as it stands."""
-    return session.scalar(_BALANCE, {"customer": customer_id, "money": currency}) or 0
-
-
 def use_credit(session: Session, customer_id: str, currency: str, amount: int) -> None:
     if amount:
         session.execute(
