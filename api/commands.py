@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from fastapi import Response
@@ -17,17 +17,16 @@ from api.schemas.subscriptions import SubscriptionOut
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import Subscription
 from perennial.domain.catalog import AddOn
-from perennial.domain.errors import CommandRefused, InvalidInput
+from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
 from perennial.engine import customers, plans, states, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
+from perennial.engine.previews import previewed_instant
 from perennial.engine.runs import CommandPending
 
 ACCEPTED = 202
-# How long the figures of a preview can be had: long enough to read them and press the button.
-PREVIEW_HOLDS = timedelta(minutes=15)
 Make = Callable[[Session, Subscription, datetime], c.Command]
 
 
@@ -84,20 +83,6 @@ def maker(name: str, body: BaseModel, request_id: str) -> Make:
 
 def _instant(body: bodies.Prorated, asked: Asked) -> datetime:
     return previewed_instant(body.effective_at, asked.at)
-
-
-def previewed_instant(instant: datetime | None, now: datetime) -> datetime:
-    """The instant of a recent preview, so that what was shown is what is charged; without one it is now.
-
-    Raises:
-        InvalidInput: it is too old, or none.
-    """
-    if instant is None:
-        return now
-    if not now - PREVIEW_HOLDS <= instant <= now:
-        message = "must be the instant of a preview of the last 15 minutes"
-        raise InvalidInput(message, field="effective_at")
-    return instant
 
 
 def _pause(body: bodies.Pause, asked: Asked) -> c.Command:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from api.commands import previewed_instant
 from api.deps import EngineDep, NamesDep
 from api.openapi import READ, WRITE
 from api.pagination import Filter, Listing, PageDep
@@ -23,7 +22,6 @@ from api.schemas.plan_migrations import (
 from api.security import REQUIRE_KEY
 from perennial.db.models import PlanMigration
 from perennial.engine import plan_migration_previews, plan_migrations, plan_moves
-from perennial.engine.context import Engine
 from perennial.engine.plan_migrations import ItemStatus, MigrationStatus, Progress
 from perennial.ports import Page
 
@@ -37,7 +35,7 @@ async def migrate_plan(
     code: str, engine: EngineDep, names: NamesDep, body: NewPlanMigration | None = None
 ) -> PlanMigrationOut:
     """Everybody who is to be moved is written down and asked, one after the other; look at it to see how far it is."""
-    begun = await plan_migrations.create(engine, _asked(engine, code, body, names.id("mig")))
+    begun = await plan_migrations.create(engine, _asked(code, body, names.id("mig")))
     return _out(await plan_migrations.get(engine, begun.id))
 
 
@@ -46,7 +44,7 @@ async def preview_plan_migration(
     code: str, engine: EngineDep, place: PageDep, _: NamesDep, body: NewPlanMigration | None = None
 ) -> PlanMigrationPreviewOut:
     """Who would pay what, and who would be refused, a page at a time. Nothing happens."""
-    wanted = _asked(engine, code, body, None)
+    wanted = _asked(code, body, None)
     told = await plan_migration_previews.preview(engine, wanted, after=place.after, limit=place.limit)
     page = place.listing(Page(told.items, told.next))
     return PlanMigrationPreviewOut(
@@ -92,9 +90,7 @@ async def cancel_plan_migration(
     return _out(await plan_migrations.cancel(engine, migration_id))
 
 
-def _asked(
-    engine: Engine, code: str, body: NewPlanMigration | None, migration_id: str | None
-) -> plan_moves.NewPlanMigration:
+def _asked(code: str, body: NewPlanMigration | None, migration_id: str | None) -> plan_moves.NewPlanMigration:
     body = body or NewPlanMigration()
     return plan_moves.NewPlanMigration(
         plan=code,
@@ -103,7 +99,7 @@ def _asked(
         currency=body.currency,
         when=body.when,
         proration=body.proration,
-        effective_at=previewed_instant(body.effective_at, engine.clock()),
+        effective_at=body.effective_at,
         id=migration_id,
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from perennial.cli import output
+from perennial.cli import output, plan_migrations
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of
 from perennial.cli.session import run, unusable, within
@@ -24,6 +24,7 @@ from perennial.engine import demo_catalog, plans
 from perennial.engine.plan_checks import check_version
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Plans and their versions.")
+plan_migrations.add_to(app)
 
 _NEW = TypeAdapter(NewPlanVersion)
 _FIELDS = frozenset(NewPlanVersion.__dataclass_fields__)

@@ -15,6 +15,7 @@ from perennial.domain.money import exponent
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.commands import ChangePlan, Command, When
 from perennial.engine import plans
+from perennial.engine.previews import previewed_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def resolve(session: Session, new: NewPlanMigration, now: datetime) -> Move:
 
     Raises:
         NotFound: there is no such plan.
-        InvalidInput: there is no such version, or nothing to move away from.
+        InvalidInput: there is no such version, nothing to move away from, or the preview is too old.
     """
     plans.require(session, new.plan)
     numbers = list(
@@ -106,4 +107,5 @@ def resolve(session: Session, new: NewPlanMigration, now: datetime) -> Move:
             raise InvalidInput(f"version {number} is none to move away from", field="from_versions")
     if new.currency is not None:
         exponent(new.currency)
-    return Move(new.plan, target, sources, new.currency, new.when, new.proration, new.effective_at or now)
+    effective_at = previewed_instant(new.effective_at, now)
+    return Move(new.plan, target, sources, new.currency, new.when, new.proration, effective_at)

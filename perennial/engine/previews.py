@@ -13,6 +13,7 @@ from perennial.db.repositories import credit_notes, credits, invoices
 from perennial.db.repositories.assessments import Assessed, StatedDiscount, assess_draft
 from perennial.domain import subscription as core
 from perennial.domain.assessment import AssessedLine, AssessedTax, Assessment
+from perennial.domain.errors import InvalidInput
 from perennial.domain.subscription import State
 from perennial.domain.subscription.commands import Command
 from perennial.domain.subscription.effects import InvoiceDraft
@@ -23,6 +24,23 @@ from perennial.engine.subscriptions import NewSubscription, edge_time, prepare, 
 
 # How far ahead the next invoice is looked for; longer than any sensible interval.
 _HORIZON = timedelta(days=366 * 5)
+
+
+# How long the figures of a preview can be had: long enough to read them and press the button.
+HOLDS = timedelta(minutes=15)
+
+
+def previewed_instant(instant: datetime | None, now: datetime) -> datetime:
+    """The instant of a recent preview, so that what was shown is what is charged; without one it is now.
+
+    Raises:
+        InvalidInput: it is too old, or none.
+    """
+    if instant is None:
+        return now
+    if not now - HOLDS <= instant <= now:
+        raise InvalidInput("must be the instant of a preview of the last 15 minutes", field="effective_at")
+    return instant
 
 
 @dataclass(frozen=True, slots=True)
