@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from api import docs, errors, openapi
 from api.middleware import RequestContext
-from api.routes import PUBLIC, ROUTERS, simulator
+from api.routes import PUBLIC, ROUTERS, simulator, stripe
 from perennial.config import Settings, load_settings
 from perennial.engine.context import open_engine
 
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     for router in (*PUBLIC, *ROUTERS):
         app.include_router(router)
+    app.include_router(stripe.router)
     if not settings.is_production:
         app.include_router(simulator.router)
     openapi.install(app)

@@ -1,6 +1,7 @@
 """The throw-away stack that every suite shares: PostgreSQL and Temporal, started when the first test asks for them."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
 from perennial.stack import Stack
 from worker import build_worker
+
+if TYPE_CHECKING:
+    from tests.support.stripe.server import StandIn
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +44,12 @@ async def engine(stack: Stack) -> AsyncIterator[Engine]:
     async with build_worker(engine):
         yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def stand() -> "Iterator[StandIn]":
+    """What stands in for Stripe."""
+    from tests.support.stripe.server import stand_in
+
+    with stand_in() as stand:
+        yield stand

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from perennial.gateways.stripe import StripeGateway
 from tests.contracts.adapters import ADAPTERS, SECRET, Adapter
 from tests.support.databases import own_database
-from tests.support.stripe.server import StandIn, stand_in
+from tests.support.stripe.server import StandIn
 from tests.support.stripe.world import stripe_gateway
 
 
@@ -14,12 +14,6 @@ from tests.support.stripe.world import stripe_gateway
 def gateway_engine(database_url: str) -> Iterator[Engine]:
     with own_database(database_url) as engine:
         yield engine
-
-
-@pytest.fixture(scope="session")
-def stand() -> Iterator[StandIn]:
-    with stand_in() as stand:
-        yield stand
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,11 @@ class StandIn:
         """A payment as the stand-in's own books have it."""
         return next(raw for raw in self.intents() if raw["id"] == intent_id)
 
+    def captured(self, word: str) -> list[str]:
+        """The keys of ours, with this word in them, under which money was taken: one entry for each time."""
+        keys = [raw["metadata"].get("charge_key", "") for raw in self.intents() if raw["status"] == "succeeded"]
+        return [key for key in keys if word in key]
+
     def intents(self) -> list[dict[str, Any]]:
         return self.manners.all_intents()
 
