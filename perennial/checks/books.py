@@ -87,13 +87,40 @@ _INVOICES = text("SELECT count(*) FROM invoices")
 _SUMS = text(
     """
 WITH lines AS (
-    SELECT invoice_id, sum(amount) AS subtotal, sum(discount) AS discount FROM invoice_lines GROUP BY invoice_id
+    SELECT invoice_id, sum(amount) AS subtotal, sum(discount) AS discount, sum(net) AS net, sum(tax) AS tax
+    FROM invoice_lines GROUP BY invoice_id
+), parts AS (
+    SELECT l.invoice_id, l.position AS line, CAST(part ->> 'position' AS bigint) AS position,
+           CAST(part ->> 'amount' AS bigint) AS amount
+    FROM invoice_lines l CROSS JOIN LATERAL jsonb_array_elements(l.taxes) AS part
+), taxes AS (
+    SELECT t.invoice_id, t.position, t.amount, coalesce(sum(p.amount), 0) AS of_lines
+    FROM invoice_taxes t LEFT JOIN parts p ON p.invoice_id = t.invoice_id AND p.position = t.position
+    GROUP BY t.invoice_id, t.position
+), given AS (
+    SELECT document_id, sum(net) AS net, sum(tax) AS tax FROM corrections GROUP BY document_id
 )
-SELECT i.id AS subject, format('subtotal %s and discount %s, its lines %s and %s', i.subtotal, i.discount,
-                               coalesce(l.subtotal, 0), coalesce(l.discount, 0)) AS problem
+SELECT i.id AS subject, format('subtotal %s, discount %s, net %s and tax %s, its lines %s, %s, %s and %s', i.subtotal,
+                               i.discount, i.net, i.tax, l.subtotal, l.discount, l.net, l.tax) AS problem
 FROM invoices i LEFT JOIN lines l ON l.invoice_id = i.id
-WHERE i.subtotal <> coalesce(l.subtotal, 0) OR i.discount <> coalesce(l.discount, 0)
-   OR i.total <> i.subtotal - i.discount
+WHERE (i.subtotal, i.discount, i.net, i.tax) IS DISTINCT FROM (l.subtotal, l.discount, l.net, l.tax)
+UNION ALL
+SELECT l.invoice_id, format('line %s: %s less %s is not net %s with tax %s', l.position, l.amount, l.discount, l.net,
+                            l.tax)
+FROM invoice_lines l
+WHERE l.kind <> 'proration_credit'
+  AND l.amount - l.discount <> l.net + CASE WHEN l.tax_inclusive THEN l.tax ELSE 0 END
+UNION ALL
+SELECT l.invoice_id, format('line %s: tax %s, its parts %s', l.position, l.tax, coalesce(sum(p.amount), 0))
+FROM invoice_lines l LEFT JOIN parts p ON p.invoice_id = l.invoice_id AND p.line = l.position
+GROUP BY l.invoice_id, l.position HAVING l.tax <> coalesce(sum(p.amount), 0)
+UNION ALL
+SELECT invoice_id, format('tax %s: %s, on its lines %s', position, amount, of_lines)
+FROM taxes WHERE amount <> of_lines
+UNION ALL
+SELECT n.id, format('net %s and tax %s, its lines %s and %s', n.net, n.tax, g.net, g.tax)
+FROM credit_notes n JOIN given g ON g.document_id = n.id
+WHERE (n.net, n.tax) IS DISTINCT FROM (g.net, g.tax)
 """
 )
 
@@ -120,5 +147,5 @@ def refunds_payable_equals_pending(session: Session, _engine: Engine) -> Outcome
 
 
 def invoices_add_up(session: Session, _engine: Engine) -> Outcome:
-    """The lines of an invoice sum to its subtotal and discount, and these to its total."""
+    """The lines of a document sum to its totals, the taxes of the lines to the taxes of the document."""
     return outcome(f"{count(session, _INVOICES)} invoices", rows(session, _SUMS))

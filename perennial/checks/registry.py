@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from perennial.checks import books, documents, gateway, renewals, spans, workflows
+from perennial.checks import books, documents, gateway, renewals, revenue, spans, workflows
 from perennial.checks.result import Check, CheckResult, Outcome, in_database, lasting
 from perennial.domain.errors import NotFound
 from perennial.engine.context import Engine
@@ -23,6 +23,16 @@ CHECKS: tuple[Check, ...] = (
         "refunds_payable_equals_pending",
         "what is promised back is what is on its way",
         in_database(books.refunds_payable_equals_pending),
+    ),
+    Check(
+        "tax_payable_equals_documents",
+        "the tax in the books is the tax on the documents",
+        in_database(revenue.tax_payable_equals_documents),
+    ),
+    Check(
+        "deferred_equals_schedule",
+        "what is deferred lay ahead, what is earned was served",
+        in_database(revenue.deferred_equals_schedule),
     ),
     Check("invoices_add_up", "the lines of every invoice sum to its totals", in_database(books.invoices_add_up)),
     Check(

@@ -46,6 +46,8 @@ WHERE l.due_at <= l.reached OR (l.step = 0 AND l.created_at < l.reached) OR l.id
 UNION ALL
 SELECT a.id, s.status, NULL, NULL, s.ended_at, FALSE, FALSE
 FROM in_the_air a JOIN subscriptions s ON s.id = a.id WHERE s.ended_at IS NOT NULL
+UNION ALL
+SELECT m.id, m.status, NULL, NULL, m.created_at, FALSE, FALSE FROM plan_migrations m WHERE m.status = 'running'
 ORDER BY 4 NULLS LAST, 1
 """
 )

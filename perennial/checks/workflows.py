@@ -30,6 +30,8 @@ _LIVE = text(
 SELECT id FROM subscriptions WHERE ended_at IS NULL
 UNION ALL
 SELECT id FROM gifts WHERE status IN ('pending', 'scheduled', 'delivered')
+UNION ALL
+SELECT id FROM plan_migrations WHERE status = 'running'
 """
 )
 _STILL_LIVE = text(
@@ -37,12 +39,17 @@ _STILL_LIVE = text(
 SELECT id FROM subscriptions WHERE ended_at IS NULL AND id = ANY(:ids)
 UNION ALL
 SELECT id FROM gifts WHERE status IN ('pending', 'scheduled', 'delivered') AND id = ANY(:ids)
+UNION ALL
+SELECT id FROM plan_migrations WHERE status = 'running' AND id = ANY(:ids)
 """
 )
 
 
 async def rows_match_workflows(engine: Engine) -> Outcome:
-    """Every live subscription and gift has a running workflow, every running workflow a live row."""
+    """Every live subscription, gift and plan migration has a running workflow, every running workflow a live row.
+
+    A canceled migration may turn one last page: its workflow is not asked for a row.
+    """
     running = await running_workflows(engine)
     live = await engine.read(_live)
     findings = [

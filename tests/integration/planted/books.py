@@ -60,6 +60,63 @@ BOOKS = (
         "its lines",
     ),
     Defect(
+        "invoices_add_up",
+        "a tax that no line bears",
+        (f"UPDATE invoices SET tax = tax + 1, total = total + 1, amount_due = amount_due + 1 WHERE id = {PAID}",),
+        "and tax 1, its lines",
+    ),
+    Defect(
+        "invoices_add_up",
+        "credit note changed",
+        ("UPDATE credit_notes SET net = net + 1, total = total + 1, credited = credited + 1",),
+        "its lines",
+    ),
+    Defect(
+        "tax_payable_equals_documents",
+        "a tax that was never posted",
+        (
+            (
+                "INSERT INTO invoice_taxes (invoice_id, position, jurisdiction, name, percent, category, reason, base, "
+                f"amount) VALUES ({PAID}, 0, 'DE', 'USt', 19, 'S', '', 100, 19)"
+            ),
+        ),
+        "tax_payable:DE: 19 USD of tax, the ledger says 0",
+    ),
+    Defect(
+        "tax_payable_equals_documents",
+        "revenue posted as tax",
+        ("UPDATE ledger_entries SET account = 'tax_payable:FR' WHERE account = 'deferred_revenue'",),
+        "tax_payable:FR: 0 ",
+    ),
+    Defect(
+        "deferred_equals_schedule",
+        "revenue that was not deferred",
+        ("UPDATE ledger_entries SET account = 'revenue' WHERE account = 'deferred_revenue'",),
+        "of it lies ahead, the ledger says 0",
+    ),
+    Defect(
+        "deferred_equals_schedule",
+        "a line earned too early",
+        (
+            (
+                "INSERT INTO recognitions (invoice_id, line_position, posting, month, account, amount) SELECT id, 0, "
+                f"'recognition:x', to_char(issued_at, 'YYYY-MM'), 'revenue', net FROM invoices WHERE id = {PAID}"
+            ),
+        ),
+        "in the books",
+    ),
+    Defect(
+        "deferred_equals_schedule",
+        "lines that no posting has",
+        (
+            (
+                "INSERT INTO recognitions (invoice_id, line_position, posting, month, account, amount) SELECT id, 0, "
+                f"'recognition:x', '2029-01', 'revenue', net FROM invoices WHERE id = {PAID}"
+            ),
+        ),
+        "of revenue, the ledger says 0",
+    ),
+    Defect(
         "numbers_have_no_gap",
         "number skipped",
         ("UPDATE number_series SET next_number = next_number + 1 WHERE name = 'invoice'",),
