@@ -12,9 +12,9 @@ from perennial.cli.nudge import nudge, try_activity_now
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of, status
 from perennial.cli.session import FOUND_WRONG, run
-from perennial.db.models import Gift, Subscription
+from perennial.db.models import Gift, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, NotFound
-from perennial.engine import runs
+from perennial.engine import plan_migrations, runs
 from perennial.engine.context import Engine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What support staff need.")
@@ -63,7 +63,7 @@ def timeline(
 
 @app.command()
 def retry(
-    subject: Annotated[str, typer.Argument(metavar="ID", help="sub_... or gift_...")], as_json: Json = False
+    subject: Annotated[str, typer.Argument(metavar="ID", help="sub_..., gift_... or mig_...")], as_json: Json = False
 ) -> None:
     """Try now what is stuck: a failing activity, what is overdue, an open invoice. Nothing is ever charged twice."""
     did = run(lambda engine: _retry(engine, subject))
@@ -76,13 +76,15 @@ def retry(
 async def _retry(engine: Engine, subject: str) -> str:
     is_subscription = await engine.read(lambda session: _is_subscription(session, subject))
     run_now = await look_at(engine, subject)
+    if not run_now.is_running and await plan_migrations.repair(engine, subject):
+        return "its workflow was missing and is started again"
     for failing in run_now.failing:
         await try_activity_now(engine, subject, failing)
     if run_now.failing:
         names = ", ".join(f"{failing.activity} (attempt {failing.attempt})" for failing in run_now.failing)
         return f"tries again now: {names}"
     if not is_subscription:
-        if run_now.is_running:
+        if run_now.is_running or subject.startswith("mig_"):
             return "nothing fails"
         raise CommandRefused(subject, "no workflow runs for this gift; cancelling or claiming it starts one again")
     again = await _start_again(engine, subject) if not run_now.is_running else ""
@@ -99,9 +101,9 @@ async def _start_again(engine: Engine, subscription: str) -> str:
 
 
 def _is_subscription(session: Session, subject: str) -> bool:
-    """Raises NotFound when it is neither a subscription nor a gift."""
+    """Raises NotFound when it is neither a subscription nor a gift nor a plan migration."""
     if session.get(Subscription, subject):
         return True
-    if session.get(Gift, subject) is None:
+    if session.get(Gift, subject) is None and session.get(PlanMigration, subject) is None:
         raise NotFound("subscription or gift", subject)
     return False

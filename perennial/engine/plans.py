@@ -26,10 +26,11 @@ def add(engine: Engine, session: Session, new: NewPlanVersion) -> PlanVersion:
     """The version, with its meters known.
 
     Raises:
-        InvalidInput: a charge names a meter that there is not.
+        InvalidInput: a charge names a meter that there is not, or no longer.
     """
     for n, charge in enumerate(new.charges):
-        if session.get(Meter, charge["meter"]) is None:
+        meter = session.get(Meter, charge["meter"])
+        if meter is None or meter.archived_at:
             raise InvalidInput(f"no meter is called {charge['meter']!r}", field=f"charges[{n}].meter")
     return catalog.add_version(session, new, engine.clock())
 

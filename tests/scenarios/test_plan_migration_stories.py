@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from perennial.checks import Finding
+from perennial.checks.workflows import rows_match_workflows
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.catalog import AddOn
@@ -54,6 +56,10 @@ async def whole(stage: Stage, new: NewPlanMigration) -> MigrationPreview:
     return await preview(stage.engine, new, limit=100)
 
 
+async def missing(stage: Stage) -> tuple[Finding, ...]:
+    return (await rows_match_workflows(stage.engine)).findings
+
+
 async def versions(stage: Stage, *subscriptions: str) -> list[int]:
     return [(await stage.view(each)).plan_version for each in subscriptions]
 
@@ -75,7 +81,7 @@ async def test_a_new_version_moves_nobody_until_asked(stage: Stage) -> None:
 
 
 async def test_everybody_now_for_what_the_preview_says(stage: Stage) -> None:
-    """Half of April is left: who pays 2.00 more a month owes 1.00; euros fall and are credited; others are left alone."""
+    """Half of April is left: 2.00 more a month are 1.00 now; euros fall and are credited; others are left alone."""
     code = await old_plan(stage)
     clock = await stage.clock("2026-04-01 00:00")
     plain = await stage.subscribe(clock, code, quantity=2)
@@ -160,6 +166,7 @@ async def test_a_page_that_is_turned_again_changes_nothing(stage: Stage) -> None
     migration = done.migration.id
     await stage.execute("UPDATE plan_migration_items SET status = 'pending' WHERE migration_id = :id", id=migration)
     await stage.execute("UPDATE plan_migrations SET status = 'running' WHERE id = :id", id=migration)
+    assert Finding(migration, "it lives, but no workflow runs for it") in await missing(stage)
     assert await plan_migrations.repair(stage.engine, migration)
 
     async def over() -> bool:
