@@ -15,11 +15,14 @@ from api import idempotency
 from api.routes import customers as route
 from perennial.db.models import (
     Coupon,
+    CouponRedemption,
+    CreditGrant,
     CreditNote,
     Customer,
     Gift,
     IdempotencyKey,
     Invoice,
+    LedgerTransaction,
     PaymentMethod,
     PlanVersion,
     TestClock,
@@ -109,7 +112,10 @@ def _forget_answers(session: Session) -> None:
 
 
 async def _counts(engine: Engine) -> list[int]:
-    tables = (Customer, PaymentMethod, SubscriptionRow, Invoice, TestClock, PlanVersion, Coupon, Gift, CreditNote)
+    tables = (
+        *(Customer, PaymentMethod, SubscriptionRow, Invoice, TestClock, PlanVersion, Coupon, Gift, CreditNote),
+        *(CreditGrant, LedgerTransaction, CouponRedemption),
+    )
 
     def count(session: Session) -> list[int]:
         return [session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
@@ -121,7 +127,8 @@ async def _counts(engine: Engine) -> list[int]:
 async def requests(api: Api, customer: dict[str, Any]) -> list[tuple[str, Any]]:
     subscription = await api.subscribe(customer["id"], plan="team-monthly", quantity=2)
     flat = {"USD": {"type": "flat", "amount": "5.00"}}
-    name = uuid4().hex
+    name, scarce = uuid4().hex, f"scarce-{uuid4().hex[:8]}"
+    await api.post("/v1/coupons", {"code": scarce, "percent_off": "20", "max_redemptions": 1})
     given = {"giver_id": customer["id"], "recipient_name": "C", "recipient_email": "c@example.com", "periods": 1}
     bought = [
         (await api.post("/v1/gifts", given | {"plan": "basic-monthly", "deliver_at": deliver_at})).json()
@@ -142,6 +149,8 @@ async def requests(api: Api, customer: dict[str, Any]) -> list[tuple[str, Any]]:
         (f"subscriptions/{subscription['id']}/skip-next", None),
         ("plans", {"code": name, "name": "P", "interval": {"unit": "week"}, "prices": flat}),
         ("coupons", {"code": name, "percent_off": "20"}),
+        (f"subscriptions/{subscription['id']}/apply-coupon", {"coupon": scarce}),
+        (f"customers/{customer['id']}/credits", {"amount": 5, "currency": "EUR", "reason": "again"}),
         ("test-clocks", {"name": "again", "now": "2026-01-01T00:00:00Z"}),
     ]
 
