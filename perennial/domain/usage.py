@@ -141,9 +141,13 @@ def counted(meter: Meter, events: Iterable[Event]) -> list[Event]:
         for event in events
         if event.name == meter.event
         and all(each.passes(event.properties) for each in meter.filters)
-        and (meter.property is None or meter.property in event.properties)
+        and (meter.property is None or _counts(meter, event.properties.get(meter.property)))
     ]
     return sorted(chosen, key=lambda event: (event.at, event.id))
+
+
+def _counts(meter: Meter, value: str | None) -> bool:
+    return value is not None and (not meter.aggregation.needs_number or NUMBER.fullmatch(value) is not None)
 
 
 def aggregate(meter: Meter, events: Iterable[Event]) -> Decimal:

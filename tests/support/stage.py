@@ -16,9 +16,10 @@ from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.coupons import CouponTerms
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
-from perennial.engine import clocks, coupons, customers, plans, subscriptions
+from perennial.engine import clocks, coupons, customers, plans, subscriptions, usage
 from perennial.engine.context import Engine
 from perennial.engine.subscriptions import NewSubscription
+from perennial.engine.usage import NewEvent
 from perennial.gateways.simulator.witness import Capture, witness
 
 T = TypeVar("T")
@@ -152,6 +153,18 @@ class Stage:
                 lambda session: subscriptions.require_discount(session, row, coupon, self.engine.clock())
             )
         return fields
+
+    async def use(self, subscription: str, event: str, moment: datetime, value: int) -> None:
+        """One usage event of the subscription, with `value` in its properties."""
+        new = NewEvent(
+            id=f"evt_{uuid4().hex}",
+            customer_id=self.owners[subscription],
+            subscription_id=subscription,
+            name=event,
+            at=moment,
+            properties={"value": value},
+        )
+        await usage.ingest(self.engine, [new])
 
     # --- how things stand ----------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def assess_draft(
     """`issuing` is the id of the invoice that is being issued: its usage is billed for good. None: only a look."""
     sale, parties = tax.sale_for(session, subject.customer_id, draft.currency, as_of)
     rates = calculator.rates(sale)
-    used, coupons = _discounted_usage(_usage(session, subject, draft, as_of, issuing), draft.coupons)
+    used, coupons = _discounted_usage(_usage(session, subject, draft, issuing), draft.coupons)
     lines = [*draft.lines, *used]
     discounts = _stated(lines, coupons)
     lines, taken, corrected = _corrected(session, lines)
@@ -89,7 +89,7 @@ def worth(assessed: Assessment, as_of: datetime) -> Worth:
     return Worth(ahead, assessed.net - ahead, taxes)
 
 
-def _usage(session: Session, subject: Subject, draft: InvoiceDraft, as_of: datetime, issuing: str | None) -> list[Line]:
+def _usage(session: Session, subject: Subject, draft: InvoiceDraft, issuing: str | None) -> list[Line]:
     if not draft.usage or subject.subscription_id is None:
         return []
     inclusive = draft.tax_inclusive
@@ -102,7 +102,6 @@ def _usage(session: Session, subject: Subject, draft: InvoiceDraft, as_of: datet
         draft.currency,
         tax_inclusive=inclusive,
         invoice_id=issuing,
-        as_of=as_of,
     )
 
 
