@@ -10,7 +10,7 @@ from perennial.contracts.activities import Subject
 from perennial.db.models import CreditNote, Invoice, PaymentAttempt, Refund
 from perennial.db.repositories import corrections, credits, drafts, ledger, numbers, records, tax
 from perennial.db.repositories.corrections import Charged
-from perennial.db.repositories.statuses import PAID
+from perennial.db.repositories.statuses import OUTSIDE, PAID
 from perennial.domain import keys
 from perennial.domain.corrections import TakenBack, part_of, take_back, within
 from perennial.domain.ledger import Worth, credit_note_issued, refund_failed, refund_sent
@@ -130,6 +130,15 @@ class Given:
     def total(self) -> int:
         return sum(part.total for part in self.parts)
 
+    @property
+    def priced(self) -> int:
+        """As the lines are priced: without a tax that comes on top."""
+        return sum(self.priced_of(part) for part in self.parts)
+
+    def priced_of(self, part: TakenBack) -> int:
+        inclusive = {(line.invoice, line.position): line.inclusive for line in self.charged.lines}
+        return part.total if inclusive[part.invoice, part.position] else part.net
+
     def worth(self, as_of: datetime) -> Worth:
         ends, rates = self.charged.ends, self.charged.rates
         ahead = sum(part.net for part in self.parts if ends[part.invoice, part.position] > as_of)
@@ -185,7 +194,9 @@ def _split(session: Session, invoice_ids: list[str], amount: int) -> list[_Refun
         )
         charges = session.execute(
             select(PaymentAttempt.id, PaymentAttempt.amount - refunded).where(
-                PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.status == "succeeded"
+                PaymentAttempt.invoice_id == invoice_id,
+                PaymentAttempt.status == "succeeded",
+                PaymentAttempt.gateway != OUTSIDE,
             )
         )
         for attempt_id, left in charges:

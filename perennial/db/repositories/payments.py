@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from perennial.db.models import PaymentAttempt, PaymentMethod
 from perennial.db.repositories import credits, invoices, ledger, records
 from perennial.db.repositories.invoices import IssuedInvoice
+from perennial.db.repositories.statuses import OUTSIDE
 from perennial.db.tables import table_of
 from perennial.domain import keys
 from perennial.domain.ledger import overpayment_received, payment_received
@@ -19,8 +20,6 @@ from perennial.domain.subscription.payments import NO_PAYMENT_METHOD
 PENDING, SUCCEEDED, DECLINED, CANCELED = "pending", "succeeded", "declined", "canceled"
 REQUIRES_ACTION, PROCESSING = "requires_action", "processing"
 LIVE = (PENDING, REQUIRES_ACTION, PROCESSING)
-# The gateway of what was paid past all gateways: a bank transfer, a cheque.
-OUTSIDE = "outside"
 
 
 @dataclass(frozen=True, slots=True)
