@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from perennial.db.repositories import catalog
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.engine import plans
+from perennial.domain.usage import Aggregation, Meter
+from perennial.engine import plans, usage
 from perennial.engine.context import Engine
 
 
@@ -17,6 +18,29 @@ def _flat(**amounts: str) -> dict[str, dict[str, Any]]:
 
 def _seats(**prices: str) -> dict[str, dict[str, Any]]:
     return {currency: {"type": "per_unit", "unit_price": price} for currency, price in prices.items()}
+
+
+def _calls(**prices: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    """Ten thousand are free; up to a hundred thousand the first price, beyond it the second."""
+    return {
+        currency: {
+            "type": "graduated",
+            "tiers": [
+                {"up_to": 10_000, "unit_price": "0"},
+                {"up_to": 100_000, "unit_price": first},
+                {"up_to": None, "unit_price": second},
+            ],
+        }
+        for currency, (first, second) in prices.items()
+    }
+
+
+def _storage(**prices: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    """A price for each gigabyte, and the least that is charged."""
+    return {
+        currency: {"type": "per_unit", "unit_price": price, "minimum_amount": least}
+        for currency, (price, least) in prices.items()
+    }
 
 
 _MONTH, _YEAR, _WEEK = Interval(IntervalUnit.MONTH), Interval(IntervalUnit.YEAR), Interval(IntervalUnit.WEEK)
@@ -87,11 +111,69 @@ DEMO_PLANS: tuple[NewPlanVersion, ...] = (
         trial_days=14,
         trial_needs_card=False,
     ),
+    NewPlanVersion(
+        code="premium-yearly",
+        name="Premium, yearly, with onboarding",
+        interval=_YEAR,
+        prices=_flat(USD="490.00", EUR="490.00", GBP="430.00", JPY="68000", KWD="152.500"),
+        reminder_days=14,
+        fees=(
+            {
+                "code": "onboarding",
+                "name": "Onboarding",
+                "amounts": {"USD": "99.00", "EUR": "99.00", "GBP": "89.00", "JPY": "13500", "KWD": "30.500"},
+            },
+        ),
+    ),
+    NewPlanVersion(
+        code="standard-eu-monthly",
+        name="Standard, taxes included",
+        interval=_MONTH,
+        prices=_flat(EUR="22.90"),
+        tax_inclusive=True,
+    ),
+    NewPlanVersion(
+        code="api-monthly",
+        name="API",
+        interval=_MONTH,
+        prices=_flat(USD="29.00", EUR="29.00", GBP="25.00", JPY="3900", KWD="9.000"),
+        charges=(
+            {
+                "code": "api-calls",
+                "name": "API calls",
+                "meter": "api_calls",
+                "prices": _calls(
+                    USD=("0.0015", "0.001"),
+                    EUR=("0.0015", "0.001"),
+                    GBP=("0.0013", "0.0009"),
+                    JPY=("0.2", "0.15"),
+                    KWD=("0.0005", "0.0003"),
+                ),
+            },
+            {
+                "code": "storage",
+                "name": "Storage, highest level in GB",
+                "meter": "storage_gb",
+                "prices": _storage(
+                    USD=("0.20", "5.00"),
+                    EUR=("0.20", "5.00"),
+                    GBP=("0.18", "4.50"),
+                    JPY=("30", "750"),
+                    KWD=("0.060", "1.500"),
+                ),
+            },
+        ),
+    ),
+)
+
+DEMO_METERS = (
+    Meter("api_calls", "API calls", event="api_call", aggregation=Aggregation.SUM, property="value"),
+    Meter("storage_gb", "Storage in GB", event="storage", aggregation=Aggregation.MAX, property="gb"),
 )
 
 
 async def seed(engine: Engine) -> list[str]:
-    """Add the demo plans that are missing; returns the codes of those added."""
+    """Add the demo plans that are missing, with their meters; returns the codes of the plans added."""
 
     def add(session: Session) -> list[str]:
         missing = [plan for plan in DEMO_PLANS if catalog.latest(session, plan.code) is None]
@@ -99,4 +181,6 @@ async def seed(engine: Engine) -> list[str]:
             plans.add(engine, session, plan)
         return [plan.code for plan in missing]
 
+    for meter in DEMO_METERS:
+        await usage.create_meter(engine, meter)
     return await engine.write(add)
