@@ -16,6 +16,7 @@ from activities.registry import build_activities
 from perennial.config import Settings
 from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
+from perennial.temporal.schedules import ensure_schedules
 from workflows.registry import WORKFLOWS
 
 # As many threads as database connections: an activity that waits for a connection is only a hidden queue.
@@ -64,6 +65,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await ensure_schedules(engine.temporal, settings.task_queue)
     async with build_worker(engine):
         await stop.wait()
     engine.close()

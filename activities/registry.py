@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.billing import BillingActivities
+from activities.bookkeeping import BookkeepingActivities
 from activities.gifts import GiftActivities
 from activities.one_off import OneOffActivities
 from activities.plan_migrations import PlanMigrationActivities
@@ -15,6 +16,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
     billing = BillingActivities(engine.sessions, engine.gateway, engine.taxes)
     record = RecordActivities(engine.sessions)
     gift = GiftActivities(engine.sessions)
+    books = BookkeepingActivities(engine.sessions)
     one_off = OneOffActivities(engine.sessions, engine.taxes)
     return [
         billing.bill,
@@ -28,4 +30,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         one_off.issue,
         one_off.record,
         PlanMigrationActivities(engine).turn_page,
+        books.expire_credits,
+        books.close_months,
+        books.forget_idempotency_keys,
     ]

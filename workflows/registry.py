@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from workflows.bookkeeping import BookkeepingWorkflow
 from workflows.credit_note import CreditNoteWorkflow
 from workflows.gift import GiftWorkflow
 from workflows.invoice import InvoiceWorkflow
@@ -14,4 +15,5 @@ WORKFLOWS: tuple[type[Any], ...] = (
     InvoiceWorkflow,
     CreditNoteWorkflow,
     PlanMigrationWorkflow,
+    BookkeepingWorkflow,
 )

@@ -12,6 +12,7 @@ from perennial.domain.subscription.effects import Credit
 
 SUBSCRIPTION = "Subscription"
 GIFT = "Gift"
+BOOKKEEPING = "Bookkeeping"
 INVOICE = "Invoice"
 CREDIT_NOTE = "CreditNote"
 PLAN_MIGRATION = "PlanMigration"
@@ -75,3 +76,12 @@ class Progress:
     wake_at: datetime | None
     ended: bool
     clock_offset: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a day of bookkeeping has done: grants that expired, postings of revenue, keys that were dropped."""
+
+    expired_grants: int
+    closed_months: int
+    forgotten_keys: int

@@ -302,5 +302,6 @@ LIVES: tuple[Life, ...] = (
     cancellation_requested,
     machine_time,
     money_lives.net_terms,
+    money_lives.bookkeeping,
     money_lives.usage_to_the_end,
 )

@@ -1,5 +1,8 @@
 """Lives with invoices that are sent, add-ons and usage."""
 
+from uuid import uuid4
+
+from perennial.contracts.workflows import BOOKKEEPING
 from perennial.domain.catalog import AddOn
 from perennial.domain.subscription.commands import When
 from tests.replay.scene import Takes
@@ -27,6 +30,16 @@ async def net_terms(stage: Stage) -> Takes:
     await stage.send(sub, "give_up_invoice", invoice=await newest(), write_off=True)
     await stage.send(sub, "cancel", when=When.NOW)
     return {"": stage.handle(sub)}
+
+
+async def bookkeeping(stage: Stage) -> Takes:
+    """A day of bookkeeping."""
+    engine = stage.engine
+    handle = await engine.temporal.start_workflow(
+        BOOKKEEPING, id=f"bookkeeping-{uuid4().hex}", task_queue=engine.settings.task_queue
+    )
+    await handle.result()
+    return {"": handle}
 
 
 async def usage_to_the_end(stage: Stage) -> Takes:
