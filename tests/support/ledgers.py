@@ -57,10 +57,19 @@ class Office:
             insert(Seller).values(id=1, name="Office", timezone=timezone, updated_at=day("2020-01-01"))
         )
 
-    def issue(self, at: str, *lines: Line, currency: str = "EUR", paid: bool = True, gift: str | None = None) -> str:
+    def issue(
+        self,
+        at: str,
+        *lines: Line,
+        currency: str = "EUR",
+        paid: bool = True,
+        gift: str | None = None,
+        due: str | None = None,
+    ) -> str:
         """Answers the key of the invoice."""
         key = f"invoice:{self.name}:{next(self._numbers)}:period"
-        draft = InvoiceDraft(key, "renewal", currency, 0, lines[0].period, lines)
+        due_at = day(due) if due else None
+        draft = InvoiceDraft(key, "renewal", currency, 0, lines[0].period, lines, due_at=due_at)
         issued = invoices.issue(self.session, Subject(self.name, gift_id=gift), draft, day(at), _Rates(self.rates))
         assert issued
         if paid and issued.amount_due:
