@@ -1,5 +1,6 @@
 """Customers, where they are, and the tokens of their payment methods."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -175,15 +176,23 @@ async def attach_payment_method(
     """
     method_id = id or new_id("pm")
 
+    def find(session: Session) -> PaymentMethod | None:
+        require(session, customer_id)
+        return session.get(PaymentMethod, method_id)
+
+    if known := await engine.read(find):
+        return known
+    try:
+        # A call over the network: never inside a transaction, least of all one that holds the customer.
+        card = await asyncio.to_thread(engine.gateway.describe_token, token)
+    except UnknownToken as error:
+        message = "the gateway does not know this payment method"
+        raise InvalidInput(message, field="payment_method") from error
+
     def insert(session: Session) -> PaymentMethod:
         require(session, customer_id, lock=True)
         if found := session.get(PaymentMethod, method_id):
             return found
-        try:
-            card = engine.gateway.describe_token(token)
-        except UnknownToken as error:
-            message = "the gateway does not know this payment method"
-            raise InvalidInput(message, field="payment_method") from error
         first = default_method(session, customer_id) is None
         if default and not first:
             held = update(PaymentMethod).where(PaymentMethod.customer_id == customer_id, PaymentMethod.is_default)
