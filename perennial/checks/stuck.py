@@ -31,8 +31,11 @@ WITH lives AS (
     UNION ALL
     SELECT g.id, g.status, g.state ->> 'status', g.next_due_at, g.step, g.created_at, coalesce(c.now, :late)
     FROM gifts g LEFT JOIN test_clocks c ON c.id = g.test_clock_id WHERE g.next_due_at IS NOT NULL
+    UNION ALL
+    SELECT d.id, d.status, 'payment_overdue', d.next_due_at, d.step, d.finalised_at, coalesce(c.now, :late)
+    FROM invoice_drafts d LEFT JOIN test_clocks c ON c.id = d.test_clock_id WHERE d.status = 'finalised'
 ), in_the_air AS (
-    SELECT coalesce(i.subscription_id, i.gift_id) AS id FROM payment_attempts a
+    SELECT coalesce(i.subscription_id, i.gift_id, i.id) AS id FROM payment_attempts a
     JOIN invoices i ON i.id = a.invoice_id WHERE a.status = 'pending'
     UNION
     SELECT coalesce(i.subscription_id, i.gift_id) FROM refunds r JOIN payment_attempts a ON a.id = r.attempt_id
@@ -47,11 +50,19 @@ UNION ALL
 SELECT a.id, s.status, NULL, NULL, s.ended_at, FALSE, FALSE
 FROM in_the_air a JOIN subscriptions s ON s.id = a.id WHERE s.ended_at IS NOT NULL
 UNION ALL
+-- Issued by a workflow of its own, unlike that of a gift that was canceled.
+SELECT n.id, 'issued', NULL, NULL, n.issued_at, FALSE, FALSE
+FROM credit_notes n WHERE n.subscription_id IS NULL AND n.reason <> 'gift_canceled'
+  AND EXISTS (SELECT FROM refunds r WHERE r.credit_note_id = n.id AND r.status = 'pending')
+UNION ALL
 SELECT m.id, m.status, NULL, NULL, m.created_at, FALSE, FALSE FROM plan_migrations m WHERE m.status = 'running'
 ORDER BY 4 NULLS LAST, 1
 """
 )
-_LIVE = text("SELECT id FROM subscriptions WHERE ended_at IS NULL")
+_LIVE = text(
+    "SELECT id FROM subscriptions WHERE ended_at IS NULL "
+    "UNION ALL SELECT id FROM invoice_drafts WHERE status = 'finalised'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,7 @@ def _suspects(session: Session, engine: Engine, silent: list[str]) -> list[Stuck
 def _diagnosed(suspect: Stuck, run: Run) -> Stuck | None:
     """None when it turns out to be at work."""
     if not run.is_running:
-        ended = suspect.due_at is None and suspect.status in ("canceled", "expired")
+        ended = suspect.due_at is None and suspect.status in ("canceled", "expired", "issued")
         cause = "a refund waits, but its workflow has ended" if ended else "no workflow runs for it"
     elif run.failing:
         worst = max(run.failing, key=lambda failing: failing.attempt)

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, 
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.checks.result import Finding, Outcome, outcome
-from perennial.contracts.workflows import GIFT, SUBSCRIPTION
+from perennial.contracts.workflows import GIFT, INVOICE, SUBSCRIPTION
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 
 # Visibility lags a little behind; what it says is missing is asked for by name, so many at a time and so many at most.
@@ -19,7 +19,7 @@ _WIDTH = 20
 _ASKED_AT_MOST = 500
 _PAGE = 1_000
 # The SDK cannot read the status of a run that was paused in Temporal's own UI, so the raw call is used.
-_RUNNING = f"WorkflowType IN ('{SUBSCRIPTION}', '{GIFT}') AND ExecutionStatus IN ('Running', 'Paused')"
+_RUNNING = f"WorkflowType IN ('{SUBSCRIPTION}', '{GIFT}', '{INVOICE}') AND ExecutionStatus IN ('Running', 'Paused')"
 OPEN_STATUSES = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
@@ -41,6 +41,8 @@ UNION ALL
 SELECT id FROM gifts WHERE status IN ('pending', 'scheduled', 'delivered') AND id = ANY(:ids)
 UNION ALL
 SELECT id FROM plan_migrations WHERE status = 'running' AND id = ANY(:ids)
+UNION ALL
+SELECT id FROM invoice_drafts WHERE status = 'finalised' AND id = ANY(:ids)
 """
 )
 

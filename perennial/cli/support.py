@@ -12,9 +12,9 @@ from perennial.cli.nudge import nudge, try_activity_now
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of, status
 from perennial.cli.session import FOUND_WRONG, run
-from perennial.db.models import Gift, PlanMigration, Subscription
+from perennial.db.models import Base, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, NotFound
-from perennial.engine import plan_migrations, runs
+from perennial.engine import credit_notes, one_off, plan_migrations, runs
 from perennial.engine.context import Engine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What support staff need.")
@@ -63,7 +63,8 @@ def timeline(
 
 @app.command()
 def retry(
-    subject: Annotated[str, typer.Argument(metavar="ID", help="sub_..., gift_... or mig_...")], as_json: Json = False
+    subject: Annotated[str, typer.Argument(metavar="ID", help="sub_..., gift_..., inv_..., cn_... or mig_...")],
+    as_json: Json = False,
 ) -> None:
     """Try now what is stuck: a failing activity, what is overdue, an open invoice. Nothing is ever charged twice."""
     did = run(lambda engine: _retry(engine, subject))
@@ -76,7 +77,7 @@ def retry(
 async def _retry(engine: Engine, subject: str) -> str:
     is_subscription = await engine.read(lambda session: _is_subscription(session, subject))
     run_now = await look_at(engine, subject)
-    if not run_now.is_running and await plan_migrations.repair(engine, subject):
+    if not run_now.is_running and await _repaired(engine, subject):
         return "its workflow was missing and is started again"
     for failing in run_now.failing:
         await try_activity_now(engine, subject, failing)
@@ -84,11 +85,20 @@ async def _retry(engine: Engine, subject: str) -> str:
         names = ", ".join(f"{failing.activity} (attempt {failing.attempt})" for failing in run_now.failing)
         return f"tries again now: {names}"
     if not is_subscription:
-        if run_now.is_running or subject.startswith("mig_"):
+        if run_now.is_running or not subject.startswith("gift_"):
             return "nothing fails"
         raise CommandRefused(subject, "no workflow runs for this gift; cancelling or claiming it starts one again")
     again = await _start_again(engine, subject) if not run_now.is_running else ""
     return again + (await nudge(engine, subject)).did
+
+
+async def _repaired(engine: Engine, subject: str) -> bool:
+    """Whether a workflow was missing that its row alone can bring back."""
+    return (
+        await plan_migrations.repair(engine, subject)
+        or await one_off.repair(engine, subject)
+        or await credit_notes.repair(engine, subject)
+    )
 
 
 async def _start_again(engine: Engine, subscription: str) -> str:
@@ -101,9 +111,10 @@ async def _start_again(engine: Engine, subscription: str) -> str:
 
 
 def _is_subscription(session: Session, subject: str) -> bool:
-    """Raises NotFound when it is neither a subscription nor a gift nor a plan migration."""
+    """Raises NotFound when it is nothing that has a workflow."""
     if session.get(Subscription, subject):
         return True
-    if session.get(Gift, subject) is None and session.get(PlanMigration, subject) is None:
+    others: tuple[type[Base], ...] = (Gift, PlanMigration, OneOffInvoice, CreditNote)
+    if all(session.get(kind, subject) is None for kind in others):
         raise NotFound("subscription or gift", subject)
     return False

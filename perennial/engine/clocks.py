@@ -1,4 +1,4 @@
-"""Test clocks: all subscriptions and gifts of a clock move together, a step at a time.
+"""Test clocks: all subscriptions, gifts and one-off invoices of a clock move together, a step at a time.
 
 A step ends at the next due instant of the workflow, and the next one begins when it has acted: a fast-forward that
 is longer can jump over timers when a message arrives (see docs/architecture.md).
@@ -13,9 +13,10 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.contracts.workflows import Progress
-from perennial.db.models import Gift, Subscription, TestClock
+from perennial.db.models import Gift, OneOffInvoice, Subscription, TestClock
+from perennial.db.repositories.drafts import FINALISED
 from perennial.domain.errors import ClockAdvancing, ClockBackwards, InvalidInput, NotFound
-from perennial.engine import gifts, runs
+from perennial.engine import gifts, one_off, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
 from perennial.temporal import clock as skipping
@@ -124,7 +125,10 @@ def _living(session: Session, clock_id: str) -> set[str]:
         Subscription.test_clock_id == clock_id, Subscription.ended_at.is_(None)
     )
     gifts = select(Gift.id).where(Gift.test_clock_id == clock_id, Gift.next_due_at.is_not(None))
-    return {*session.scalars(subscriptions), *session.scalars(gifts)}
+    invoices = select(OneOffInvoice.id).where(
+        OneOffInvoice.test_clock_id == clock_id, OneOffInvoice.status == FINALISED
+    )
+    return {*session.scalars(subscriptions), *session.scalars(gifts), *session.scalars(invoices)}
 
 
 async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> None:
@@ -186,10 +190,10 @@ async def _is_running(engine: Engine, workflow_id: str) -> bool:
 
 
 async def _repair(engine: Engine, workflow_id: str) -> bool:
-    """Start the workflow again if its subscription or gift lives."""
+    """Start the workflow again if its subscription, gift or one-off invoice lives."""
     row = await engine.read(lambda session: session.get(Subscription, workflow_id))
     if row is None:
-        return await gifts.repair(engine, workflow_id)
+        return await gifts.repair(engine, workflow_id) or await one_off.repair(engine, workflow_id)
     if row.ended_at:
         return False
     await runs.repair(engine, row)

@@ -8,9 +8,11 @@ locks see to it that nothing is given back twice (`perennial.db.repositories.cre
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from perennial.contracts.activities import Subject
@@ -215,18 +217,7 @@ async def _by_itself(engine: Engine, asked: _Asked) -> bool:
     invoice = asked.invoice
     subject = Subject(invoice.customer_id, gift_id=invoice.gift_id)
     as_of = await engine.read(lambda session: _edge_time(engine, session, invoice))
-    note_id = keys.document_id("cn", asked.effect.key)
-    handle = await temporal_call(
-        engine.temporal.start_workflow(
-            CREDIT_NOTE,
-            CreditNoteInput(subject, asked.effect, as_of),
-            id=note_id,
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"credit note for {invoice.id}",
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    )
+    handle = await _start(engine, CreditNoteInput(subject, asked.effect, as_of))
     try:
         await asyncio.wait_for(temporal_call(handle.result()), ANSWER_TIMEOUT_SECONDS)
     except TimeoutError:
@@ -239,3 +230,38 @@ def _edge_time(engine: Engine, session: Session, invoice: Invoice) -> datetime:
     row = session.get(Gift, invoice.gift_id) if invoice.gift_id else session.get(OneOffInvoice, invoice.id)
     clock = row.test_clock_id if row else None
     return subscriptions.edge_time(engine, session, clock).replace(microsecond=0)
+
+
+async def _start(engine: Engine, start: CreditNoteInput) -> WorkflowHandle[Any, Any]:
+    """One that runs is left alone; one that has ended finds everything done."""
+    return await temporal_call(
+        engine.temporal.start_workflow(
+            CREDIT_NOTE,
+            start,
+            id=keys.document_id("cn", start.credit.key),
+            task_queue=engine.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"credit note: {start.credit.reason}",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    )
+
+
+async def repair(engine: Engine, note_id: str) -> bool:
+    """Start the workflow of a credit note again whose refunds still wait; False if none do, or another one sends them.
+
+    The document is there, so all that is left to do is found under its key.
+    """
+
+    def look(session: Session) -> CreditNoteInput | None:
+        note = session.get(CreditNote, note_id)
+        if note is None or note.subscription_id or not credit_notes.pending(session, note.key):
+            return None
+        credit = Credit(note.key, note.reason, note.currency, (), None, refund=True)
+        return CreditNoteInput(Subject(note.customer_id), credit, note.issued_at)
+
+    start = await engine.read(look)
+    if start is None:
+        return False
+    await _start(engine, start)
+    return True

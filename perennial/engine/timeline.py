@@ -1,21 +1,24 @@
-"""A subscription's (or gift's) story: decisions, documents, attempts and messages in one order, in words."""
+"""The story of a subscription, gift or one-off invoice: decisions, documents, attempts and messages in one order."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from perennial.db.models import (
+    Base,
     CreditNote,
     Gift,
     Invoice,
+    OneOffInvoice,
     OutboxMessage,
     PaymentAttempt,
     Subscription,
     TimelineEntry,
 )
+from perennial.domain import keys
 from perennial.domain.errors import NotFound
 from perennial.domain.money import Money
 from perennial.engine.context import Engine
@@ -72,6 +75,10 @@ _RANK = {
 }
 
 
+_KINDS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice)
+_TOLD = ("invoice_issued", "payment_overdue", "payment_failed", "payment_action_required", "receipt")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`at` is domain time (UTC); `text` says it in words; `data` holds ids, money and codes."""
@@ -87,13 +94,13 @@ async def timeline(engine: Engine, subject_id: str) -> list[Entry]:
     """Oldest first.
 
     Raises:
-        NotFound: no subscription or gift has this id.
+        NotFound: nothing that has a story has this id.
     """
     return await engine.read(lambda session: load(session, subject_id))
 
 
 def load(session: Session, subject_id: str) -> list[Entry]:
-    if session.get(Subscription, subject_id) is None and session.get(Gift, subject_id) is None:
+    if all(session.get(kind, subject_id) is None for kind in _KINDS):
         raise NotFound("subscription", subject_id)
     entries = [
         *_decisions(session, subject_id),
@@ -124,9 +131,7 @@ def _in_words(kind: str, data: dict[str, Any]) -> str:
 
 def _invoices(session: Session, subject: str) -> list[Entry]:
     entries = []
-    for row in session.scalars(
-        select(Invoice).where(or_(Invoice.subscription_id == subject, Invoice.gift_id == subject))
-    ):
+    for row in session.scalars(select(Invoice).where(_is_of(subject))):
         data = {"invoice": row.id, "number": row.number, "total": row.total, "currency": row.currency}
         due = Money(row.amount_due, row.currency)
         entries.append(Entry(row.issued_at, "invoice_issued", "engine", f"invoice {row.number} over {due}", data))
@@ -136,11 +141,15 @@ def _invoices(session: Session, subject: str) -> list[Entry]:
     return entries
 
 
+def _is_of(subject: str) -> ColumnElement[bool]:
+    return or_(Invoice.subscription_id == subject, Invoice.gift_id == subject, Invoice.id == subject)
+
+
 def _attempts(session: Session, subject: str) -> list[Entry]:
     statement = (
         select(PaymentAttempt, Invoice.number)
         .join(Invoice, Invoice.id == PaymentAttempt.invoice_id)
-        .where(or_(Invoice.subscription_id == subject, Invoice.gift_id == subject))
+        .where(_is_of(subject))
     )
     entries = []
     for row, number in session.execute(statement):
@@ -152,7 +161,9 @@ def _attempts(session: Session, subject: str) -> list[Entry]:
 
 
 def _credit_notes(session: Session, subject: str) -> list[Entry]:
-    rows = session.scalars(select(CreditNote).where(CreditNote.subscription_id == subject))
+    rows = session.scalars(
+        select(CreditNote).where(or_(CreditNote.subscription_id == subject, CreditNote.invoice_id == subject))
+    )
     return [
         Entry(
             row.issued_at,
@@ -167,7 +178,7 @@ def _credit_notes(session: Session, subject: str) -> list[Entry]:
 
 
 def _messages(session: Session, subject: str) -> list[Entry]:
-    rows = session.scalars(select(OutboxMessage).where(OutboxMessage.subscription_id == subject))
+    rows = session.scalars(select(OutboxMessage).where(_is_told_of(session, subject)))
     return [
         Entry(
             row.occurred_at,
@@ -178,3 +189,12 @@ def _messages(session: Session, subject: str) -> list[Entry]:
         )
         for row in rows
     ]
+
+
+def _is_told_of(session: Session, subject: str) -> ColumnElement[bool]:
+    """Messages of a one-off invoice belong to no subscription: they are found by their keys, which have an index."""
+    if session.get(OneOffInvoice, subject) is None:
+        return OutboxMessage.subscription_id == subject
+    attempts = session.scalars(select(PaymentAttempt.key).where(PaymentAttempt.invoice_id == subject))
+    names = [keys.one_off_invoice(subject), *attempts]
+    return OutboxMessage.key.in_([keys.notify(kind, name) for kind in _TOLD for name in names])

@@ -12,7 +12,7 @@ from perennial.db.models import Subscription, WebhookEvent
 from perennial.domain import keys
 from perennial.domain.errors import NotFound
 from perennial.domain.subscription.commands import PaymentEvent
-from perennial.engine import gifts, runs
+from perennial.engine import gifts, one_off, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.ports import GatewayEvent
 
@@ -67,7 +67,7 @@ def _mark_forwarded(engine: Engine, session: Session, event: GatewayEvent) -> No
 
 
 async def _forward(engine: Engine, event: GatewayEvent) -> None:
-    """To the subscription or gift whose charge it is; what belongs to nobody is kept and nothing more."""
+    """To the subscription, gift or one-off invoice that it charges; what belongs to nobody is kept, nothing more."""
     try:
         invoice, attempt = keys.parse_charge(event.charge_key or "")
     except ValueError:
@@ -90,7 +90,7 @@ async def _repaired(engine: Engine, subject: str) -> bool:
     """False when it has ended: then no payment of it is open."""
     row = await engine.read(lambda session: session.get(Subscription, subject))
     if row is None:
-        return await gifts.repair(engine, subject)
+        return await gifts.repair(engine, subject) or await one_off.repair(engine, subject)
     if row.ended_at:
         return False
     await runs.repair(engine, row)
