@@ -7,12 +7,15 @@ from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from perennial.temporal.key_ring import parse_keys
 
 PREFIX = "PERENNIAL_"
 DEVELOPMENT_API_KEY = "pk_dev_perennial"
@@ -69,6 +72,20 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
+    # Metrics, `/healthz` and `/readyz` of this process; None: nothing listens. docs/observability.md.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    sentry_dsn: SecretStr | None = None
+    slack_webhook_url: SecretStr | None = None
+    otlp_endpoint: str | None = None
+    # Where `perennial backup` writes; the relay tells how old the newest one is.
+    backup_dir: Path | None = None
+    # `id:base64key,...`: what Temporal stores is encrypted with the first, every one decrypts. None: it is plain.
+    payload_keys: SecretStr | None = None
+    # `perennial codec-server` shows payloads to whoever has this token, to pages of this origin alone.
+    codec_token: SecretStr | None = Field(default=None, min_length=16)
+    codec_origin: str | None = None
+
     @field_validator("database_url")
     @classmethod
     def _name_the_driver(cls, url: str | None) -> str | None:
@@ -93,6 +110,24 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_tax_calculator(cls, name: str) -> str:
         return _installed(name, ("table",), TAX_CALCULATORS)
+
+    @field_validator("payload_keys")
+    @classmethod
+    def _are_keys(cls, written: SecretStr | None) -> SecretStr | None:
+        if written is not None:
+            try:
+                parse_keys(written.get_secret_value())
+            except ValueError as error:
+                raise PydanticCustomError("keys", "{reason}", {"reason": str(error)}) from None
+        return written
+
+    @field_validator("sentry_dsn", "slack_webhook_url", "otlp_endpoint", "codec_origin")
+    @classmethod
+    def _is_an_address(cls, address: SecretStr | str | None) -> SecretStr | str | None:
+        written = address.get_secret_value() if isinstance(address, SecretStr) else address
+        if written is not None and not (urlsplit(written).scheme in {"http", "https"} and urlsplit(written).hostname):
+            raise PydanticCustomError("address", "must begin with http:// or https://")
+        return address
 
     @field_validator("api_keys", mode="before")
     @classmethod

@@ -1,9 +1,13 @@
-"""The one way to a Temporal client: the same namespace and data converter in every process."""
+"""The one way to a Temporal client: the same namespace, data converter and interceptors in every process."""
 
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from collections.abc import Sequence
+
+from temporalio.client import Client, Interceptor
 
 from perennial.config import PREFIX, Settings
+from perennial.temporal.converter import data_converter
+from perennial.temporal.interceptors import Correlation
+from perennial.temporal.runtime import runtime_for
 
 
 class TemporalUnavailable(Exception):
@@ -23,7 +27,21 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     address = settings.require_temporal_address()
     try:
         return await Client.connect(
-            address, namespace=settings.temporal_namespace, data_converter=pydantic_data_converter, lazy=lazy
+            address,
+            namespace=settings.temporal_namespace,
+            data_converter=data_converter(settings),
+            interceptors=_interceptors(settings),
+            runtime=runtime_for(settings),
+            lazy=lazy,
         )
     except RuntimeError as error:
         raise TemporalUnavailable(f"Temporal does not answer at {address} ({PREFIX}TEMPORAL_ADDRESS)") from error
+
+
+def _interceptors(settings: Settings) -> Sequence[Interceptor]:
+    """The first stands outermost: what a span is told of an error is what may leave the worker."""
+    if settings.otlp_endpoint is None:
+        return (Correlation(),)
+    from temporalio.contrib.opentelemetry import TracingInterceptor
+
+    return (TracingInterceptor(), Correlation())
