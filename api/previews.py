@@ -10,7 +10,7 @@ def preview_out(preview: Preview) -> PreviewOut:
         effective_at=preview.effective_at,
         currency=preview.currency,
         lines=[_line(line) for line in preview.lines],
-        taxes=[_tax(tax) for tax in preview.taxes],
+        taxes=[tax_out(tax) for tax in preview.taxes],
         discounts=[DiscountOut.model_validate(discount) for discount in preview.discounts],
         subtotal=preview.subtotal,
         discount=preview.discount,
@@ -40,7 +40,7 @@ def _line(each: AssessedLine) -> PreviewLine:
     )
 
 
-def _tax(each: AssessedTax) -> TaxOut:
+def tax_out(each: AssessedTax) -> TaxOut:
     rate = each.rate
     return TaxOut(
         jurisdiction=rate.jurisdiction,

@@ -1,19 +1,16 @@
 """What the API shows beside the rows that it lists."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.pagination import Listing, Pagination
 from api.schemas.common import Outgoing
-from api.schemas.documents import InvoiceLineOut, InvoiceOut
 from api.schemas.plans import IntervalOut, PlanOut
 from api.schemas.subscriptions import SubscriptionOut
 from perennial.contracts.views import view_of
-from perennial.db.models import Base, Invoice, InvoiceLine, Plan, PlanVersion, Subscription
+from perennial.db.models import Base, Plan, PlanVersion, Subscription
 from perennial.domain.errors import NotFound
 from perennial.engine import pages, plans, states
 from perennial.engine.context import Engine
@@ -59,15 +56,6 @@ def plainly(schema: type[OutT]) -> Callable[[Session, Sequence[Base]], list[OutT
 
 def subscriptions(session: Session, rows: Sequence[Subscription]) -> list[SubscriptionOut]:
     return [SubscriptionOut.model_validate(view_of(states.current(session, row))) for row in rows]
-
-
-def invoices(session: Session, rows: Sequence[Invoice]) -> list[InvoiceOut]:
-    lines: dict[str, list[InvoiceLineOut]] = defaultdict(list)
-    wanted = select(InvoiceLine).where(InvoiceLine.invoice_id.in_([row.id for row in rows]))
-    for line in session.scalars(wanted.order_by(InvoiceLine.invoice_id, InvoiceLine.position)):
-        lines[line.invoice_id].append(InvoiceLineOut.model_validate(line))
-    names = [name for name in InvoiceOut.model_fields if name != "lines"]
-    return [InvoiceOut(**{name: getattr(row, name) for name in names}, lines=lines[row.id]) for row in rows]
 
 
 def plans_of(session: Session, rows: Sequence[Plan]) -> list[PlanOut]:

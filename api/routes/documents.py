@@ -1,17 +1,19 @@
-"""Invoices, payments, credit notes: read only, for they are records."""
+"""Invoices and payments: how they stand."""
 
 from typing import Literal
 
 from fastapi import APIRouter
 
 from api.deps import EngineDep
+from api.invoicing import invoice, invoice_drafts, invoices
 from api.openapi import READ
 from api.pagination import Filter, Listing, PageDep
-from api.queries import invoices, listing, one, plainly
+from api.queries import listing, one, plainly
 from api.routing import GuardedRoute
-from api.schemas.documents import CreditNoteOut, InvoiceOut, PaymentOut
+from api.schemas.documents import InvoiceOut, PaymentOut
 from api.security import REQUIRE_KEY
-from perennial.db.models import CreditNote, Invoice, PaymentAttempt
+from perennial.db.models import Invoice, OneOffInvoice, PaymentAttempt
+from perennial.db.repositories.drafts import DRAFT
 from perennial.ports import ChargeStatus
 
 router = APIRouter(
@@ -26,18 +28,23 @@ async def list_invoices(
     customer_id: Filter = None,
     subscription_id: Filter = None,
     gift_id: Filter = None,
-    status: Literal["open", "paid", "void", "uncollectible"] | None = None,
+    status: Literal["draft", "open", "paid", "void", "uncollectible"] | None = None,
 ) -> Listing[InvoiceOut]:
-    """With their lines."""
+    """With their lines. Drafts are listed by `status=draft` alone, and only by customer."""
+    if status == "draft":
+        # No draft belongs to a subscription or gift.
+        wanted = "" if subscription_id or gift_id else DRAFT
+        return await listing(
+            engine, OneOffInvoice, place, invoice_drafts(engine), customer_id=customer_id, status=wanted
+        )
     of = {"customer_id": customer_id, "subscription_id": subscription_id, "gift_id": gift_id}
     return await listing(engine, Invoice, place, invoices, status=status, **of)
 
 
 @router.get("/invoices/{invoice_id}")
 async def get_invoice(invoice_id: str, engine: EngineDep) -> InvoiceOut:
-    """One invoice with its lines."""
-    row = await one(engine, Invoice, "invoice", invoice_id)
-    return (await engine.read(lambda session: invoices(session, [row])))[0]
+    """One invoice with its lines, or a draft with what it would come to now."""
+    return await engine.read(lambda session: invoice(engine, session, invoice_id))
 
 
 @router.get("/payments")
@@ -57,22 +64,3 @@ async def list_payments(
 async def get_payment(payment_id: str, engine: EngineDep) -> PaymentOut:
     """One attempt."""
     return PaymentOut.model_validate(await one(engine, PaymentAttempt, "payment", payment_id))
-
-
-@router.get("/credit-notes")
-async def list_credit_notes(
-    engine: EngineDep,
-    place: PageDep,
-    customer_id: Filter = None,
-    subscription_id: Filter = None,
-    invoice_id: Filter = None,
-) -> Listing[CreditNoteOut]:
-    """What was given back, or credited."""
-    of = {"customer_id": customer_id, "subscription_id": subscription_id, "invoice_id": invoice_id}
-    return await listing(engine, CreditNote, place, plainly(CreditNoteOut), **of)
-
-
-@router.get("/credit-notes/{credit_note_id}")
-async def get_credit_note(credit_note_id: str, engine: EngineDep) -> CreditNoteOut:
-    """One credit note."""
-    return CreditNoteOut.model_validate(await one(engine, CreditNote, "credit note", credit_note_id))

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Body
 
 from api.commands import maker
 from api.deps import EngineDep, NamesDep
+from api.invoicing import invoices
 from api.onboarding import Newcomer, subscribe
 from api.openapi import READ, WRITE
 from api.pagination import Filter, Listing, PageDep
 from api.previews import preview_out
-from api.queries import invoices, listing, subscriptions
+from api.queries import listing, subscriptions
 from api.routing import GuardedRoute
 from api.schemas.commands import Previewable
 from api.schemas.customers import fields_of

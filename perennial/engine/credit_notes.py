@@ -50,11 +50,13 @@ class NewCreditNote:
 
 @dataclass(frozen=True, slots=True)
 class PreviewedLine:
+    """`taxes` are (position of the invoice's tax, its rate, amount)."""
+
     position: int
     description: str
     net: int
     tax: int
-    taxes: tuple[tuple[TaxRate, int], ...]
+    taxes: tuple[tuple[int, TaxRate, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ def _preview(session: Session, asked: _Asked) -> CreditPreview:
 
 def _line(part: TakenBack, description: str, found: Given) -> PreviewedLine:
     rates = found.charged.rates
-    taxes = tuple((rates[part.invoice, position], amount) for position, amount in part.taxes)
+    taxes = tuple((position, rates[part.invoice, position], amount) for position, amount in part.taxes)
     return PreviewedLine(part.position, description, part.net, part.tax, taxes)
 
 

@@ -44,7 +44,7 @@ def charged(session: Session, invoice_ids: Sequence[str], *, recurring: bool) ->
     order = {invoice: n for n, invoice in enumerate(invoice_ids)}
     return Charged(
         tuple(sorted(lines, key=lambda line: (order[line.invoice], line.position))),
-        _rates(session, invoice_ids),
+        rates_of(session, invoice_ids),
         {(line.invoice_id, line.position): lies_ahead_until(LineKind(line.kind), line.period_end) for line in found},
     )
 
@@ -74,7 +74,8 @@ def _taken_back(session: Session, invoice_ids: Sequence[str]) -> dict[tuple[str,
     return gone
 
 
-def _rates(session: Session, invoice_ids: Sequence[str]) -> dict[tuple[str, int], TaxRate]:
+def rates_of(session: Session, invoice_ids: Sequence[str]) -> dict[tuple[str, int], TaxRate]:
+    """By invoice and position of its tax."""
     statement = select(InvoiceTax).where(InvoiceTax.invoice_id.in_(invoice_ids))
     return {
         (tax.invoice_id, tax.position): TaxRate(
