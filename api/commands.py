@@ -139,7 +139,7 @@ def _reactivate(body: bodies.Reactivate, asked: Asked) -> c.Command:
 
 
 def _apply_coupon(body: bodies.ApplyCoupon, asked: Asked) -> c.Command:
-    discount = subscriptions.require_discount(asked.session, asked.row, body.coupon, asked.at)
+    discount = subscriptions.require_discount(asked.session, asked.row, body.coupon, asked.at, asked.request_id)
     return c.ApplyCoupon(request_id=asked.request_id, at=asked.at, discount=discount)
 
 

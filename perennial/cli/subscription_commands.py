@@ -202,7 +202,7 @@ def apply_coupon(
     request = request_id or new_id("req")
 
     def make(session: Session, row: Subscription, at: datetime) -> c.Command:
-        discount = subscriptions.require_discount(session, row, coupon, at)
+        discount = subscriptions.require_discount(session, row, coupon, at, request)
         return c.ApplyCoupon(request_id=request, at=at, actor=ACTOR, discount=discount)
 
     send(subscription, "apply_coupon", make, as_json=as_json)

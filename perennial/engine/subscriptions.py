@@ -108,10 +108,22 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
     )
 
 
-def require_discount(session: Session, row: Subscription, code: str, at: datetime) -> Discount:
-    """What the coupon would mean for this subscription. Raises what redeeming it would raise; redeems nothing."""
+def require_discount(
+    session: Session, row: Subscription, code: str, at: datetime, request_id: str | None = None
+) -> Discount:
+    """What the coupon would mean for this subscription. Raises what redeeming it would raise; redeems nothing.
+
+    `request_id`: a request that has redeemed it already may come again.
+    """
     return coupons.discount_for(
-        session, code, customer_id=row.customer_id, plan=row.plan_code, currency=row.currency, at=at
+        session,
+        code,
+        customer_id=row.customer_id,
+        plan=row.plan_code,
+        currency=row.currency,
+        at=at,
+        subscription_id=row.id,
+        request_id=request_id,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from perennial.checks import CHECKS
+from perennial.reports.registry import REPORTS
 from tests.integration.conftest import Cli
 
 Subscribed = Callable[..., Any]
@@ -56,6 +57,8 @@ def test_plans_from_options_and_from_a_file(cli: Cli, tmp_path: Path) -> None:
         "grace_days": 14,
         "final_action": "cancel",
         "on_hard_decline": "stop",
+        "retry_hour": None,
+        "prefer_paydays": False,
     }
     versions = cli("plans", "show", "cli-pro", "--json").json["versions"]
     assert [version["version"] for version in versions] == [2, 1]
@@ -121,10 +124,7 @@ def test_reports(cli: Cli, subscribed: Subscribed) -> None:
     active = cli("report", "active-subscriptions", "--as-of", "2026-01-01T00:00:00Z", "--json").json
     assert active["rows"] == []
     assert active["parameters"]["as_of"] == "2026-01-01T00:00:00Z"
-    assert [row["name"] for row in cli("report", "--list", "--json").json["data"]] == [
-        "active-subscriptions",
-        "revenue",
-    ]
+    assert [row["name"] for row in cli("report", "--list", "--json").json["data"]] == [each.name for each in REPORTS]
 
 
 def test_checks(cli: Cli, subscribed: Subscribed) -> None:
