@@ -82,9 +82,9 @@ async def test_revenue_sums_to_the_documents(copy: Engine, healthy: World, timez
         def scalar(statement: str) -> int:
             return int(connection.execute(text(statement)).scalar_one())
 
-        assert total("invoiced") == scalar("SELECT sum(total) FROM invoices")
-        assert total("voided") == scalar("SELECT sum(total) FROM invoices WHERE status = 'void'")
-        assert total("credited") == scalar("SELECT sum(total) FROM credit_notes")
+        assert total("invoiced") == scalar("SELECT sum(net) FROM invoices")
+        assert total("voided") == scalar("SELECT sum(net) FROM invoices WHERE status = 'void'")
+        assert total("credited") == scalar("SELECT sum(net) FROM credit_notes")
         assert total("written_off") == scalar("SELECT sum(amount_due) FROM invoices WHERE status = 'uncollectible'")
         assert total("paid") == scalar("SELECT sum(amount) FROM payment_attempts WHERE status = 'succeeded'")
         assert total("refunded") == scalar("SELECT sum(amount) FROM refunds WHERE status = 'succeeded'")

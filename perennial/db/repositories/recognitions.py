@@ -57,12 +57,12 @@ class Earned:
 
 
 # Every line that was posted as deferred, with the credit notes that took of it while it was ahead, and the credit lines
-# of later invoices.
+# of later invoices. `at_once`: it is older than deferring and was posted as revenue; its void takes that back by itself.
 _SOURCES = """
 WITH done AS (
     SELECT invoice_id, line_position, sum(amount) AS amount, max(month) AS last_month,
-           jsonb_object_agg(month, amount) AS months
-    FROM (SELECT invoice_id, line_position, month, sum(amount) AS amount
+           jsonb_object_agg(month, amount) AS months, bool_or(at_once) AS at_once
+    FROM (SELECT invoice_id, line_position, month, sum(amount) AS amount, bool_or(posting LIKE 'issue:%') AS at_once
           FROM recognitions WHERE :every OR invoice_id = :invoice GROUP BY invoice_id, line_position, month) AS m
     GROUP BY invoice_id, line_position
 ), taken AS (
@@ -92,6 +92,7 @@ LEFT JOIN done ON done.invoice_id = l.invoice_id AND done.line_position = l.posi
 LEFT JOIN taken ON taken.invoice_id = l.invoice_id AND taken.line_position = l.position
 LEFT JOIN offsets ON offsets.invoice_id = l.invoice_id AND offsets.line_position = l.position
 WHERE (l.kind = 'gift' OR l.period_end > i.issued_at) AND l.net <> 0
+  AND NOT (coalesce(done.at_once, false) AND i.status = 'void')
 """
 # Done are lines of which all that is left in the end is recognised. Those that were corrected may come to that by
 # chance before their time: they are looked at until a month from the correction on is in the books.

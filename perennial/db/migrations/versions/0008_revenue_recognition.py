@@ -13,7 +13,8 @@ depends_on: str | Sequence[str] | None = None
 # What was issued before revenue was deferred has been posted as revenue at once: nothing of it is left to recognise.
 POSTED_AT_ONCE = """
 INSERT INTO recognitions (invoice_id, line_position, posting, month, account, amount)
-SELECT l.invoice_id, l.position, 'issue:' || i.key, to_char(i.issued_at, 'YYYY-MM'), 'revenue',
+SELECT l.invoice_id, l.position, 'issue:' || i.key,
+       to_char(CASE i.status WHEN 'void' THEN i.closed_at ELSE i.issued_at END, 'YYYY-MM'), 'revenue',
        CASE i.status WHEN 'void' THEN 0 ELSE l.net - coalesce(sum(c.net), 0) END
 FROM invoice_lines l
 JOIN invoices i ON i.id = l.invoice_id
