@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perennial.db.models import Invoice, PaymentAttempt, Subscription
+from perennial.demo.buying import add_on, drop_add_ons, pay_invoice, use_api
 from perennial.demo.roles import GOOD_CARDS
 from perennial.demo.scene import Scene
 from perennial.domain.proration import ProrationBasis
@@ -20,7 +21,15 @@ Act = Callable[[Scene], Awaitable[None]]
 COUPONS = ("demo-quarter", "demo-half-thrice")
 LADDER = ("basic-monthly", "standard-monthly", "premium-monthly")
 INTERVALS = ("basic-monthly", "standard-yearly", "box-weekly")
-EVERY_PLAN = ("basic-monthly", "standard-monthly", "premium-monthly", "team-monthly", "standard-yearly", "box-weekly")
+EVERY_PLAN = (
+    "basic-monthly",
+    "standard-monthly",
+    "premium-monthly",
+    "team-monthly",
+    "standard-yearly",
+    "box-weekly",
+    "api-monthly",
+)
 LONGEST_PAUSE_DAYS = 75
 MOST_SEATS = 20
 
@@ -86,7 +95,7 @@ async def apply_coupon(scene: Scene) -> None:
     coupon = scene.chance.choice(COUPONS)
 
     def build(session: Session, row: Subscription, at: datetime, rid: str) -> c.Command:
-        return c.ApplyCoupon(request_id=rid, at=at, discount=require_discount(session, row, coupon, at))
+        return c.ApplyCoupon(request_id=rid, at=at, discount=require_discount(session, row, coupon, at, rid))
 
     await scene.ask("apply_coupon", build)
 
@@ -159,6 +168,10 @@ def _basis(scene: Scene) -> ProrationBasis | None:
     return scene.chance.choice(choices)
 
 
+async def meter_later(scene: Scene) -> None:
+    await _change_plan(scene, lambda _: "api-monthly", c.When.PERIOD_END)
+
+
 async def new_card(scene: Scene) -> None:
     token = f"{scene.chance.choice(GOOD_CARDS)}:{scene.person.number}-{scene.requests}"
     method = (await customers.attach_payment_method(scene.engine, scene.customer, token)).id
@@ -221,6 +234,10 @@ _ANYTHING: tuple[Act, ...] = (
     change_at_period_end,
     change_interval,
     new_card,
+    add_on,
+    drop_add_ons,
+    use_api,
 )
 
-ACTS: Mapping[str, Act] = {act.__name__: act for act in (*dict.fromkeys(_ANYTHING), authenticate, anything)}
+_ON_PURPOSE: tuple[Act, ...] = (authenticate, anything, meter_later, pay_invoice)
+ACTS: Mapping[str, Act] = {act.__name__: act for act in (*dict.fromkeys(_ANYTHING), *_ON_PURPOSE)}

@@ -70,6 +70,7 @@ async def _enter(engine: Engine, diary: Diary, person: Person, clock: str) -> Sc
             currency=person.currency,
             quantity=person.quantity,
             coupons=(scene.chance.choice(COUPONS),) if person.has_coupon else (),
+            net_days=person.net_days,
             test_clock_id=clock,
             id=f"sub_{person.number:04}",
         )

@@ -61,6 +61,7 @@ class Person:
     plan: str | None
     quantity: int
     has_coupon: bool
+    net_days: int | None
     acts: tuple[tuple[int, str], ...]
     partner: int | None
     seed: str
@@ -155,6 +156,7 @@ def _person(
         plan=chance.choice(role.plans) if role.plans else None,
         quantity=chance.randint(1, 12) if role.plans == ("team-monthly",) else chance.choice((1, 1, 1, 2)),
         has_coupon=role.coupons,
+        net_days=role.net_days,
         acts=tuple(acts),
         partner=partner,
         seed=f"{seed}:{number}",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 MONTHLY = ("basic-monthly", "standard-monthly")
 ANY_PLAN = ("basic-monthly", "standard-monthly", "team-monthly", "standard-yearly")
 SEATS = ("team-monthly",)
+METERED = ("api-monthly",)
 GOOD_CARDS = ("pm_card_visa", "pm_card_mastercard", "pm_card_amex")
 
 
@@ -13,7 +14,8 @@ class Role:
     """`acts`: names from `perennial.demo.acts` with the fraction of the time at which they are about to happen.
 
     `plans` empty: no subscription of their own at the start. `cards` None: no payment method. `{n}` in a card's name
-    is a small number of charges. `group` names the parts that are played together: giver and receiver.
+    is a small number of charges. `net_days`: invoices are sent, to be paid within so many days. `partner` names the
+    part that is played together with this one: giver and receiver.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Role:
     cards: tuple[str, ...] | None = GOOD_CARDS
     acts: tuple[tuple[float, str], ...] = ()
     coupons: bool = False
+    net_days: int | None = None
     partner: str | None = None
 
 
@@ -28,7 +31,6 @@ class Role:
 ROLES: tuple[Role, ...] = (
     Role("is loyal", (*ANY_PLAN, "box-weekly")),
     Role("pauses", acts=((0.3, "pause"), (0.6, "resume"))),
-    Role("pauses for a while", acts=((0.3, "pause_until"),)),
     Role("upgrades", acts=((0.4, "upgrade"),)),
     Role("downgrades", ("standard-monthly",), acts=((0.4, "downgrade"),)),
     Role("is declined for a while", cards=("pm_card_declines_charges_{n}_to_{m}",)),
@@ -41,12 +43,18 @@ ROLES: tuple[Role, ...] = (
     Role("tries with a card", ("premium-monthly",)),
     Role("tries without a card", ("trial-monthly",), cards=None),
     Role("is loyal by the week", ("box-weekly",)),
-    Role("grows", SEATS, acts=((0.2, "more_seats"), (0.5, "more_seats"), (0.8, "fewer_seats"))),
-    Role("replaces the card", cards=("pm_card_dies_after_{n}",), acts=((0.4, "new_card"), (0.7, "new_card"))),
-    Role("comes back", acts=((0.3, "cancel_now"), (0.6, "reactivate"))),
-    Role("skips", (*MONTHLY, "box-weekly"), acts=((0.4, "skip_next"),)),
-    Role("is loyal by the year", ("standard-yearly",)),
+    Role("grows", SEATS, acts=((0.2, "more_seats"), (0.4, "add_on"), (0.6, "more_seats"), (0.8, "fewer_seats"))),
+    Role("calls the API", METERED, acts=tuple((n / 12, "use_api") for n in range(12))),
+    Role("pays by invoice", cards=None, acts=tuple((n / 12, "pay_invoice") for n in range(12)), net_days=30),
     Role("saves", coupons=True, acts=((0.6, "apply_coupon"),)),
+    Role("calls the API and leaves", METERED, acts=((0.2, "use_api"), (0.5, "use_api"), (0.6, "cancel_now"))),
+    Role("is loyal by the year", ("standard-yearly",)),
+    Role("comes back", acts=((0.3, "cancel_now"), (0.6, "reactivate"))),
+    Role("adds on", SEATS, acts=((0.1, "add_on"), (0.4, "add_on"), (0.7, "drop_add_ons"))),
+    Role("pauses for a while", acts=((0.3, "pause_until"),)),
+    Role("replaces the card", cards=("pm_card_dies_after_{n}",), acts=((0.4, "new_card"), (0.7, "new_card"))),
+    Role("skips", (*MONTHLY, "box-weekly"), acts=((0.4, "skip_next"),)),
+    Role("tries the API", METERED, acts=((0.2, "use_api"), (0.4, "downgrade"), (0.5, "use_api"), (0.7, "meter_later"))),
     Role("pauses at the end of a period", acts=((0.3, "pause_at_period_end"), (0.6, "resume"))),
     Role("downgrades later", ("standard-monthly",), acts=((0.4, "change_at_period_end"),)),
     Role("tries, then pays", ("trial-monthly",), cards=None, acts=((0.0, "new_card"),)),

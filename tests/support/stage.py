@@ -132,8 +132,8 @@ class Stage:
         self, subscription: str, name: str, request_id: str | None = None, **fields: Any
     ) -> SubscriptionView:
         """An update, effective now. `plan` and `currency` stand for the plan's terms, `coupon` for its discount."""
-        fields = await self._with_terms(subscription, fields)
         kind, request = COMMANDS[name], request_id or f"req_{uuid4().hex}"
+        fields = await self._with_terms(subscription, fields, request)
         return await subscriptions.command(
             self.engine, subscription, name, lambda _session, _row, at: kind(request_id=request, at=at, **fields)
         )
@@ -143,14 +143,16 @@ class Stage:
         fields.setdefault("request_id", f"req_{uuid4().hex}")
         await self.handle(subscription).signal(name, COMMANDS[name](at=moment, **fields))
 
-    async def _with_terms(self, subscription: str, fields: dict[str, Any]) -> dict[str, Any]:
+    async def _with_terms(
+        self, subscription: str, fields: dict[str, Any], request: str | None = None
+    ) -> dict[str, Any]:
         if plan := fields.pop("plan", None):
             currency = fields.pop("currency", None) or (await subscriptions.get(self.engine, subscription)).currency
             fields["terms"] = await plans.terms(self.engine, plan, currency)
         if coupon := fields.pop("coupon", None):
             row = await subscriptions.get(self.engine, subscription)
             fields["discount"] = await self.engine.read(
-                lambda session: subscriptions.require_discount(session, row, coupon, self.engine.clock())
+                lambda session: subscriptions.require_discount(session, row, coupon, self.engine.clock(), request)
             )
         return fields
 
