@@ -57,7 +57,7 @@ class Earned:
 
 
 # Every line that was posted as deferred, with the credit notes that took of it while it was ahead, and the credit lines
-# of later invoices. `at_once`: it is older than deferring and was posted as revenue; its void takes that back by itself.
+# of later invoices. `at_once`: it is older than deferring and was posted as revenue; its void takes that back.
 _SOURCES = """
 WITH done AS (
     SELECT invoice_id, line_position, sum(amount) AS amount, max(month) AS last_month,
