@@ -10,13 +10,13 @@ from api.schemas.customers import NetDays
 from perennial.domain.calendar import Period
 from perennial.domain.drafts import MOST_LINES, CollectBy, DraftLine
 from perennial.domain.subscription.effects import CreditedPart
+from perennial.engine.credit_notes import CreditReason
 
 Description = Annotated[StrictStr, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 QuantityText = Annotated[StrictStr, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$", description="A decimal string above 0.")]
 PriceText = Annotated[
     StrictStr, Field(pattern=r"^\d{1,12}(\.\d{1,12})?$", description="A decimal string in major units: '49.00'.")
 ]
-Reason = Literal["requested", "goodwill", "mistake", "duplicate", "not_delivered", "returned", "fraud"]
 
 _LINE = {"description": "Workshop, half a day", "quantity": "2", "unit_price": "450.00"}
 _SUPPORT_YEAR = {
@@ -167,7 +167,7 @@ class NewCreditNote(Incoming):
     refund: Literal["to_method", "to_balance"] = Field(
         default="to_method", description="`to_method`: what was not paid through a gateway goes to the balance too."
     )
-    reason: Reason = "requested"
+    reason: CreditReason = CreditReason.REQUESTED
     memo: Prose | None = Field(default=None, description="Stands on the credit note.")
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ locks see to it that nothing is given back twice (`perennial.db.repositories.cre
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
@@ -33,6 +34,16 @@ from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.runs import ANSWER_TIMEOUT_SECONDS, CommandPending
 
 
+class CreditReason(StrEnum):
+    REQUESTED = "requested"
+    GOODWILL = "goodwill"
+    MISTAKE = "mistake"
+    DUPLICATE = "duplicate"
+    NOT_DELIVERED = "not_delivered"
+    RETURNED = "returned"
+    FRAUD = "fraud"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCreditNote:
     """Of the whole invoice, of `amount` (minor units as priced: a tax on top goes back with it), or of `lines`.
@@ -44,7 +55,7 @@ class NewCreditNote:
     amount: int | None = None
     lines: tuple[CreditedPart, ...] = ()
     refund: bool = True
-    reason: str = "requested"
+    reason: CreditReason = CreditReason.REQUESTED
     memo: str | None = None
 
 
@@ -159,7 +170,7 @@ def _effect(invoice: Invoice, new: NewCreditNote, request_id: str) -> Credit:
     """The memo stays outside: it is found under the key when the document is written."""
     subject = invoice.subscription_id or invoice.gift_id or invoice.id
     key = keys.credit(subject, request_id)
-    return Credit(key, new.reason, invoice.currency, (invoice.key,), new.amount, new.refund, new.lines)
+    return Credit(key, new.reason.value, invoice.currency, (invoice.key,), new.amount, new.refund, new.lines)
 
 
 def _preview(session: Session, asked: _Asked) -> CreditPreview:
