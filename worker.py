@@ -14,8 +14,10 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 from activities.registry import build_activities
 from perennial.config import Settings
-from perennial.engine.context import Engine, open_engine
+from perennial.engine.context import Engine, from_thread, open_engine
+from perennial.engine.parts import look
 from perennial.gateways.registry import prepare_gateway
+from perennial.observability import serving
 from perennial.temporal.schedules import ensure_schedules
 from workflows.registry import WORKFLOWS
 
@@ -66,8 +68,10 @@ async def run(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     await ensure_schedules(engine.temporal, settings.task_queue)
-    async with build_worker(engine):
-        await stop.wait()
+    loop = asyncio.get_running_loop()
+    with serving(settings, lambda: from_thread(loop, look(engine))):
+        async with build_worker(engine):
+            await stop.wait()
     engine.close()
 
 

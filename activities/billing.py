@@ -19,6 +19,7 @@ from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.payments import Attempt
 from perennial.db.repositories.statuses import OPEN, PAID
 from perennial.domain.subscription.effects import PaymentFact, PaymentStatus, Trigger
+from perennial.observability import metrics
 from perennial.ports import (
     ChargeRequest,
     ChargeResult,
@@ -52,6 +53,8 @@ class BillingActivities:
                 attempt = payments.find(session, invoice.id, 1) if found and effect.collect else None
                 if attempt is None and invoice.status == OPEN and effect.collect:
                     attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
+            if found is None:
+                metrics.billed(task)
             if attempt is None:
                 return _closed_fact(invoice, 1)
             return self._finish(invoice, attempt, task.as_of, look_first=found is not None)

@@ -10,10 +10,11 @@ from activities.one_off import OneOffActivities
 from activities.plan_migrations import PlanMigrationActivities
 from activities.records import RecordActivities
 from perennial.engine.context import Engine
+from perennial.observability.gateway import counted
 
 
 def build_activities(engine: Engine) -> list[Callable[..., Any]]:
-    billing = BillingActivities(engine.sessions, engine.gateway, engine.taxes)
+    billing = BillingActivities(engine.sessions, counted(engine.gateway), engine.taxes)
     record = RecordActivities(engine.sessions)
     gift = GiftActivities(engine.sessions)
     books = BookkeepingActivities(engine.sessions)

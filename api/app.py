@@ -1,5 +1,6 @@
 """The composition root of the API process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -10,7 +11,9 @@ from api import docs, errors, openapi
 from api.middleware import RequestContext
 from api.routes import PUBLIC, ROUTERS, simulator, stripe
 from perennial.config import Settings, load_settings
-from perennial.engine.context import open_engine
+from perennial.engine.context import from_thread, open_engine
+from perennial.engine.parts import look
+from perennial.observability import serving
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,8 +30,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = await open_engine(settings)
         app.state.engine = engine
+        loop = asyncio.get_running_loop()
         try:
-            yield
+            with serving(settings, lambda: from_thread(loop, look(engine))):
+                yield
         finally:
             engine.close()
 
@@ -47,6 +52,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(RequestContext)
+    if settings.otlp_endpoint is not None:
+        from api.tracing import Traced
+
+        app.add_middleware(Traced)
     errors.install(app)
     for router in (*PUBLIC, *ROUTERS):
         app.include_router(router)

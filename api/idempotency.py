@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from api.errors import MEDIA_TYPE, Problem, problem_of
 from perennial.db.models import IdempotencyKey
 from perennial.engine.context import Engine
+from perennial.observability import metrics
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
@@ -71,6 +72,7 @@ async def answer_once(engine: Engine, claim: Claim, run: Callable[[], Awaitable[
         Problem: 409, the key was used for another request, or this one is still running.
     """
     known = await engine.write(lambda session: _take(session, claim))
+    metrics.idempotent("first" if known is None else "replayed")
     if known is not None:
         return _replay(known)
     try:
@@ -105,12 +107,14 @@ def _take(session: Session, claim: Claim) -> Answer | None:
     # A row that goes away between these two statements was released: the caller may try again at once.
     row = session.scalar(select(IdempotencyKey).where(IdempotencyKey.key == claim.scope).with_for_update())
     if row is not None and row.fingerprint != claim.fingerprint:
+        metrics.idempotent("reused")
         raise Problem(
             HTTPStatus.CONFLICT, "idempotency_key_reused", "this Idempotency-Key was used with another request"
         )
     if row is not None and row.status is not None:
         return Answer(row.status, row.body)
     if row is None or not _take_over(session, claim):
+        metrics.idempotent("running")
         raise Problem(
             HTTPStatus.CONFLICT,
             "request_in_progress",

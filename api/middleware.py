@@ -14,12 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cards import masked
 from api.errors import Problem, problem_of
+from perennial.observability import metrics
 
 REQUEST_ID_HEADER = "X-Request-Id"
 MOST_BODY_BYTES = 1024 * 1024
 _USABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Asked every few seconds by whoever watches over us.
 _QUIET = frozenset({"/healthz", "/readyz"})
+
+_SUBSCRIPTION = re.compile(r"/v1/subscriptions/(sub_\w{1,64})(?:/|$)")
+UNKNOWN_ROUTE = "unknown"
 
 _log = structlog.get_logger("api.access")
 
@@ -36,7 +40,7 @@ class RequestContext:
             return
         request_id = _request_id(scope)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id, **_subject(scope))
         started = time.perf_counter()
         status: int | None = None
 
@@ -59,6 +63,17 @@ class RequestContext:
             await problem.response()(scope, receive, named)
         finally:
             _report(scope, status, time.perf_counter() - started)
+
+
+def route_of(scope: Scope) -> str:
+    """The pattern of the route that has answered; one name for all addresses that there are not."""
+    return getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+
+
+def _subject(scope: Scope) -> dict[str, str]:
+    """The subscription that a request is about, for every line of the log that it leads to."""
+    found = _SUBSCRIPTION.match(scope["path"])
+    return {"subscription_id": found[1]} if found else {}
 
 
 def _refuse_nul(scope: Scope) -> None:
@@ -94,5 +109,6 @@ def _report(scope: Scope, status: int | None, seconds: float) -> None:
     path = scope["path"]
     if path in _QUIET:
         return
+    metrics.answered(scope["method"], route_of(scope), status or HTTPStatus.INTERNAL_SERVER_ERROR, seconds)
     line: dict[str, Any] = {"method": scope["method"], "path": masked(path), "status": status}
     _log.info("request", **line, ms=round(seconds * 1000, 1))

@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.parts import require_temporal
 from perennial.contracts.views import SubscriptionView
 from perennial.db.models import PaymentMethod, Subscription
 from perennial.domain.errors import InvalidInput
 from perennial.engine import customers, subscriptions
 from perennial.engine.context import Engine
+from perennial.engine.parts import require_temporal
 from perennial.engine.subscriptions import NewSubscription
 from perennial.ports import CardDetails, UnknownToken
 

@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from threading import Event, current_thread, main_thread
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from perennial.config import Settings, load_settings
-from perennial.db.engine import make_engine, make_sessions
+from perennial.db.engine import Sessions, make_engine, make_sessions
 from perennial.gateways.registry import api_url, build_dispatcher, build_gateway, prepare_gateway
 from perennial.notifications.mailbox import LocalMailbox
 from perennial.notifications.relay import Relay
+from perennial.observability import serving
+from perennial.observability.gauges import BackupAge, DatabaseGauges
+from perennial.observability.health import Part
 
 # How long an empty outbox is left alone. Three small queries a round.
 IDLE_SECONDS = 0.25
@@ -36,8 +40,10 @@ def main(settings: Settings | None = None, stop: Event | None = None) -> None:
     relay = Relay(sessions, (LocalMailbox(sessions, _now),), _now, base_url=api_url(settings))
     pumps = (relay.run_once,) if dispatcher is None else (relay.run_once, dispatcher.run_once)
     _log.info("relay_started", gateway=gateway.name)
+    gauges = (DatabaseGauges(settings, sessions), BackupAge(settings.backup_dir))
     try:
-        pump(pumps, stop, prepare=lambda: prepare_gateway(gateway))
+        with serving(settings, lambda: _parts(sessions), gauges):
+            pump(pumps, stop, prepare=lambda: prepare_gateway(gateway))
     finally:
         if dispatcher is not None:
             dispatcher.close()
@@ -65,6 +71,16 @@ def pump(pumps: Sequence[Callable[[], int]], stop: Event, *, prepare: Callable[[
         pause = IDLE_SECONDS
         if not busy:
             stop.wait(pause)
+
+
+def _parts(sessions: Sessions) -> list[Part]:
+    """A relay stands on the database alone."""
+    try:
+        with sessions() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return [Part("postgresql", ok=False, detail="PostgreSQL is away")]
+    return [Part("postgresql", ok=True)]
 
 
 def _stop_on_signals(stop: Event) -> None:

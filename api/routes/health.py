@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api.deps import EngineDep
 from api.errors import Problem, unavailable
 from api.openapi import problems
-from api.parts import look
+from perennial.engine.parts import look
 
 router = APIRouter(tags=["health"])
 

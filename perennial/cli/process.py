@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from perennial.config import Settings, load_settings
-from perennial.observability import configure_logging
+from perennial.observability import observe
 from perennial.stack.process import StackError
 
 SHUTDOWN_SECONDS = 10
@@ -21,7 +21,7 @@ def api(
     import structlog
     import uvicorn
 
-    settings = _settings()
+    settings = _settings("api")
     host, port = host or settings.api_host, settings.api_port if port is None else port
     structlog.get_logger(__name__).info("api_starts", host=host, port=port)
     uvicorn.run(
@@ -36,7 +36,7 @@ def api(
 
 def worker() -> None:
     """The Temporal worker until SIGTERM; activities under way are finished first."""
-    settings = _settings()
+    settings = _settings("worker")
     _application("worker", "main")(settings)
 
 
@@ -44,7 +44,7 @@ def relay() -> None:
     """Delivers what the outbox holds until SIGTERM."""
     from perennial.relay import main
 
-    main(_settings())
+    main(_settings("relay"))
 
 
 def migrate(
@@ -70,12 +70,12 @@ def migrate(
     typer.echo("The migrations are in step with the models.")
 
 
-def _settings() -> Settings:
+def _settings(role: str) -> Settings:
     """Those of a process of production: both addresses are known, or it ends before it begins."""
     settings = load_settings()
     settings.require_database_url()
     settings.require_temporal_address()
-    configure_logging(settings)
+    observe(settings, role)
     return settings
 
 

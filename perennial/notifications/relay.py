@@ -17,6 +17,7 @@ from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.models import OutboxMessage
 from perennial.notifications.context import Batch
 from perennial.notifications.rendering import render
+from perennial.observability import metrics
 from perennial.ports import DeliveryFailed, Notification, Notifier
 
 _FIRST_WAIT_SECONDS = 2
@@ -70,10 +71,12 @@ class Relay:
                 notifier.deliver(notification)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one message must not stop the others
             self._postpone(message, error)
+            metrics.delivered(ok=False)
             return
         message.delivered_at = self._clock()
         message.attempts += 1
         message.last_error = None
+        metrics.delivered(ok=True)
 
     def _write(self, batch: Batch, message: OutboxMessage) -> Notification:
         address = batch.address(message)

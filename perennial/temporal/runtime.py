@@ -25,6 +25,11 @@ def runtime_for(settings: Settings) -> Runtime | None:
     return None if settings.metrics_port is None else instrumented().runtime
 
 
+def sdk_metrics_url() -> str | None:
+    """Where the SDK tells its metrics; None in a process that has made no client of ours."""
+    return instrumented().metrics_url if instrumented.cache_info().currsize else None
+
+
 @cache
 def instrumented() -> Instrumented:
     """Once a process: every runtime has threads of its own.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -16,17 +15,9 @@ from temporalio.service import RPCError
 import perennial.db
 from perennial.domain.errors import EngineUnavailable
 from perennial.engine.context import Engine
+from perennial.observability.health import Part
 
 TIMEOUT = timedelta(seconds=3)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """`detail` says what is wrong, in words that may be shown to anybody."""
-
-    name: str
-    ok: bool
-    detail: str = ""
 
 
 async def look(engine: Engine) -> list[Part]:
