@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("api", "perennial.cli.process", "api", "The HTTP API, one process.", RUN),
     Command("worker", "perennial.cli.process", "worker", "The Temporal worker, one process.", RUN),
     Command("relay", "perennial.cli.process", "relay", "Delivers the outbox, one process.", RUN),
+    Command("codec-server", "perennial.cli.codec", "codec_server", "Shows encrypted payloads to the Temporal UI.", RUN),
     Command("customers", "perennial.cli.customers", "app", "Customers and their payment methods.", MANAGE),
     Command("seller", "perennial.cli.seller", "app", "Who sells, and where tax is collected.", MANAGE),
     Command("tax", "perennial.cli.tax", "app", "Tax rates and what they lead to.", MANAGE),
