@@ -30,10 +30,12 @@ def test_the_default_population_plays_everything_the_showcase_promises() -> None
         people = _people(populate(20, 12, seed))
         acts = {act for person in people for _, act in person.acts}
         assert acts >= {"pause", "resume", "upgrade", "downgrade", "cancel_now", "cancel_at_period_end", "undo_cancel"}
-        assert acts >= {"buy_gift", "claim_gift"}
+        assert acts >= {"buy_gift", "claim_gift", "use_api", "add_on", "pay_invoice", "apply_coupon"}
         plans = {person.plan for person in people}
         assert plans & {"trial-monthly", "premium-monthly"}
-        assert {"box-weekly", "standard-yearly"} <= plans
+        assert {"box-weekly", "standard-yearly", "api-monthly", "team-monthly"} <= plans
+        assert any(person.has_coupon for person in people)
+        assert any(person.net_days for person in people)
         assert plans & {"basic-monthly", "standard-monthly"}
         cards = {(person.card or "").split("_")[2] for person in people if person.card}
         assert {"declines", "dies"} <= cards
