@@ -8,11 +8,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from perennial.contracts.activities import BillTask
 from perennial.domain.dunning import classify
 
+disable_created_metrics()  # a series more for each one that nobody asks for
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 
