@@ -78,7 +78,9 @@ class _Book:
                 self._key(place), month, currency, revenue=sums[REVENUE], breakage=sums[BREAKAGE]
             )
             at = Month.parse(month).end(self._timezone) - datetime.resolution
-            ledger.post(self._session, posting, at)
+            if not ledger.post(self._session, posting, at) and posting.entries:
+                msg = f"{posting.key} is in the ledger without its lines"
+                raise RuntimeError(msg)
             posted.append(Recognised(month, currency, sums[REVENUE], sums[BREAKAGE], self._lines[place]))
         return posted
 

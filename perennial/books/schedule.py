@@ -31,9 +31,11 @@ def missing(source: Source, through: Month, timezone: str) -> Iterator[Earned]:
     first month that is not in the books.
     """
     due = {str(month): amount for month, amount in months_of(source, through, timezone)}
-    known = source.recognised
+    known = {month: amount for month, amount in source.recognised.items() if month <= str(through)}
     if source.gift:
-        last = max(known, default="")
+        last = max(source.recognised, default="")
+        if last >= str(through):
+            return
         later = {month: amount for month, amount in due.items() if month > last}
         behind = sum(due.values()) - sum(later.values()) - sum(known.values())
         if behind:

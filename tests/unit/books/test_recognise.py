@@ -20,6 +20,12 @@ def test_a_quarter_is_earned_month_by_month_and_once(office: Office) -> None:
     assert office.recognise("2027-12") == []
 
 
+def test_an_earlier_month_leaves_the_later_ones_alone(office: Office) -> None:
+    office.issue("2027-01-01", line(9000, "2027-01-01", "2027-05-01"))
+    office.recognise("2027-03")
+    assert office.recognise("2027-01") == []
+
+
 def test_a_month_that_is_not_over_is_refused(office: Office) -> None:
     office.seller("America/New_York")
     with pytest.raises(InvalidInput, match="2027-03 is not over yet in America/New_York"):
