@@ -90,7 +90,9 @@ def _pause(body: bodies.Pause, asked: Asked) -> c.Command:
 
 
 def _change_plan(body: bodies.ChangePlan, asked: Asked) -> c.Command:
-    terms = plans.require_terms(asked.session, body.plan, body.currency or asked.row.currency)
+    # Who has an archived plan is no new subscriber of it: its newest version may be had.
+    sellable = body.plan != asked.row.plan_code
+    terms = plans.require_terms(asked.session, body.plan, body.currency or asked.row.currency, sellable=sellable)
     return c.ChangePlan(
         request_id=asked.request_id,
         at=_instant(body, asked),

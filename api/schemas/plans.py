@@ -49,7 +49,17 @@ Entitlement = Annotated[
         {
             "type": "object",
             "title": "Entitlement",
-            "description": "A feature or a limit of the plan: docs/billing-rules/entitlements.md.",
+            "required": ["feature", "kind"],
+            "properties": {
+                "feature": {"type": "string"},
+                "kind": {"type": "string", "enum": ["switch", "limit", "text"]},
+            },
+            "description": "What the plan gives. `switch`: value; `text`: value; `limit`: limit (null: unlimited), "
+            "meter, hard, alerts (per cent of the limit). See docs/billing-rules/entitlements.md.",
+            "examples": [
+                {"feature": "export", "kind": "switch"},
+                {"feature": "api-calls", "kind": "limit", "limit": 10000, "meter": "api_calls", "alerts": [80, 100]},
+            ],
         }
     ),
 ]

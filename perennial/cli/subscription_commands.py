@@ -74,7 +74,7 @@ def resume(subscription: Subject, request_id: RequestId = None, as_json: Json = 
 
 def _change_plan(request: str, plan: str, quantity: int | None, when: When, proration: ProrationBasis | None) -> Make:
     def make(session: Session, row: Subscription, at: datetime) -> c.Command:
-        terms = plans.require_terms(session, plan, row.currency)
+        terms = plans.require_terms(session, plan, row.currency, sellable=plan != row.plan_code)
         return c.ChangePlan(
             request_id=request, at=at, actor=ACTOR, terms=terms, quantity=quantity, when=when, proration=proration
         )

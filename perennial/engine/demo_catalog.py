@@ -8,7 +8,7 @@ from perennial.db.repositories import catalog
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.usage import Aggregation, Meter
-from perennial.engine import plans, usage
+from perennial.engine import meters, plans
 from perennial.engine.context import Engine
 
 
@@ -18,6 +18,19 @@ def _flat(**amounts: str) -> dict[str, dict[str, Any]]:
 
 def _seats(**prices: str) -> dict[str, dict[str, Any]]:
     return {currency: {"type": "per_unit", "unit_price": price} for currency, price in prices.items()}
+
+
+def _projects(limit: int | None) -> dict[str, Any]:
+    """None: as many as they like. Nobody here counts them, so the limit is told and not measured."""
+    return {"feature": "projects", "kind": "limit", "limit": limit}
+
+
+def _switch(feature: str) -> dict[str, Any]:
+    return {"feature": feature, "kind": "switch"}
+
+
+def _support(words: str) -> dict[str, Any]:
+    return {"feature": "support", "kind": "text", "value": words}
 
 
 def _calls(**prices: tuple[str, str]) -> dict[str, dict[str, Any]]:
@@ -51,18 +64,21 @@ DEMO_PLANS: tuple[NewPlanVersion, ...] = (
         name="Free",
         interval=_MONTH,
         prices=_flat(USD="0", EUR="0", GBP="0", JPY="0", KWD="0"),
+        entitlements=(_projects(1),),
     ),
     NewPlanVersion(
         code="basic-monthly",
         name="Basic",
         interval=_MONTH,
         prices=_flat(USD="9.00", EUR="9.00", GBP="8.00", JPY="1200", KWD="2.750"),
+        entitlements=(_projects(3), _support("by mail")),
     ),
     NewPlanVersion(
         code="standard-monthly",
         name="Standard",
         interval=_MONTH,
         prices=_flat(USD="19.00", EUR="19.00", GBP="17.00", JPY="2600", KWD="5.900"),
+        entitlements=(_projects(10), _switch("export"), _support("by mail, within a day")),
     ),
     NewPlanVersion(
         code="premium-monthly",
@@ -70,6 +86,7 @@ DEMO_PLANS: tuple[NewPlanVersion, ...] = (
         interval=_MONTH,
         prices=_flat(USD="49.00", EUR="49.00", GBP="43.00", JPY="6800", KWD="15.250"),
         trial_days=14,
+        entitlements=(_projects(None), _switch("export"), _switch("single-sign-on"), _support("by telephone")),
     ),
     NewPlanVersion(
         code="team-monthly",
@@ -89,6 +106,7 @@ DEMO_PLANS: tuple[NewPlanVersion, ...] = (
             },
         ),
         allow_multiple=True,
+        entitlements=(_projects(50), _switch("export"), _switch("single-sign-on")),
     ),
     NewPlanVersion(
         code="standard-yearly",
@@ -163,6 +181,17 @@ DEMO_PLANS: tuple[NewPlanVersion, ...] = (
                 ),
             },
         ),
+        entitlements=(
+            {
+                "feature": "api-calls",
+                "kind": "limit",
+                "limit": 100_000,
+                "meter": "api_calls",
+                "hard": False,
+                "alerts": [80, 100],
+            },
+            {"feature": "storage-gb", "kind": "limit", "limit": 100, "meter": "storage_gb", "alerts": [80, 100]},
+        ),
     ),
 )
 
@@ -182,5 +211,5 @@ async def seed(engine: Engine) -> list[str]:
         return [plan.code for plan in missing]
 
     for meter in DEMO_METERS:
-        await usage.create_meter(engine, meter)
+        await meters.create(engine, meter)
     return await engine.write(add)

@@ -26,12 +26,14 @@ def add(engine: Engine, session: Session, new: NewPlanVersion) -> PlanVersion:
     """The version, with its meters known.
 
     Raises:
-        InvalidInput: a charge names a meter that there is not, or no longer.
+        InvalidInput: a charge or a limit names a meter that there is not, or no longer.
     """
-    for n, charge in enumerate(new.charges):
-        meter = session.get(Meter, charge["meter"])
-        if meter is None or meter.archived_at:
-            raise InvalidInput(f"no meter is called {charge['meter']!r}", field=f"charges[{n}].meter")
+    for field, parts in (("charges", new.charges), ("entitlements", new.entitlements)):
+        for n, part in enumerate(parts):
+            code = part.get("meter")
+            meter = session.get(Meter, code) if code else None
+            if code and (meter is None or meter.archived_at):
+                raise InvalidInput(f"no meter is called {code!r}", field=f"{field}[{n}].meter")
     return catalog.add_version(session, new, engine.clock())
 
 

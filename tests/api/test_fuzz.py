@@ -63,6 +63,8 @@ async def known(api: Api) -> dict[str, str]:
     prices = {currency: {"type": "per_unit", "unit_price": "12.50"} for currency in sorted(CURRENCIES)}
     plan = {"code": "fuzzed", "name": "Fuzzed", "interval": {"unit": "month"}, "prices": prices, "allow_multiple": True}
     assert (await api.post("/v1/plans", plan)).status_code == 201
+    assert (await api.post("/v1/plans", plan | {"name": "Fuzzed again"})).json()["version"] == 2
+    migration = (await api.post("/v1/plans/fuzzed/migrations")).json()
     customer = await api.customer()
     subscription = await api.subscribe(customer["id"], plan="fuzzed")
     invoice = (await api.get("/v1/invoices", customer_id=customer["id"])).json()["data"][0]
@@ -78,6 +80,7 @@ async def known(api: Api) -> dict[str, str]:
         "payment_id": payment["id"],
         "test_clock_id": clock["id"],
         "gift_id": (await api.post("/v1/gifts", gift | {"giver_id": customer["id"]})).json()["id"],
+        "migration_id": migration["id"],
         "plan": "fuzzed",
         "code": "fuzzed",
         "gateway": "simulator",

@@ -79,6 +79,14 @@ async def test_pages_hold_everybody_once(api: Api, customer: dict[str, Any]) -> 
     assert [item["subscription_id"] for item in first["data"] + rest["data"]] == sorted(made)
 
 
+async def test_who_has_an_archived_plan_may_have_its_newest_version(api: Api, customer: dict[str, Any]) -> None:
+    plan, (moves, _) = await two_versions(api, customer)
+    await api.post(f"/v1/plans/{plan}/archive")
+    problem(await api.post("/v1/subscriptions", {"customer_id": customer["id"], "plan": plan}), 409, "plan_archived")
+    changed = await api.post(f"/v1/subscriptions/{moves}/change-plan", {"plan": plan, "when": "period_end"})
+    assert changed.json()["scheduled_plan"] == plan, changed.text
+
+
 async def test_what_makes_no_sense_is_refused(api: Api, customer: dict[str, Any]) -> None:
     plan, _ = await two_versions(api, customer)
     for field, body in {

@@ -66,6 +66,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("an unknown field of an add-on", addons(FLAT, more=1), "addons[0].more"),
     ("two add-ons with one code", addons(FLAT, FLAT), "addons[1].code"),
     ("an add-on without a name", addons(FLAT, name=""), "addons[0].name"),
+    ("an unknown kind of entitlement", plan(entitlements=[{"feature": "x", "kind": "y"}]), "entitlements[0].kind"),
+    ("a limit by a meter that there is not",
+     plan(entitlements=[{"feature": "x", "kind": "limit", "limit": 3, "meter": "nope"}]), "entitlements[0].meter"),
     ("taxes as a word", plan(tax_inclusive="yes"), "tax_inclusive"),
 ]  # fmt: skip
 
@@ -86,6 +89,7 @@ async def test_every_model_is_sold(api: Api, model: str) -> None:
 
 async def test_a_plan_with_everything_and_its_versions(api: Api, customer: dict[str, Any]) -> None:
     body = plan(fees=fees("49.00")["fees"], addons=addons(MODELS["volume"])["addons"], tax_inclusive=True)
+    body["entitlements"] = [{"feature": "export", "kind": "switch"}, {"feature": "calls", "kind": "limit", "limit": 9}]
     first = await api.post("/v1/plans", body)
     assert first.status_code == 201, first.text
     assert {name: first.json()[name] for name in body if name != "interval"} == {
