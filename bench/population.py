@@ -27,12 +27,18 @@ _WIDTH = 24
 
 async def start_ours(engine: Engine, count: int, due: datetime, label: str) -> list[str]:
     """Monthly subscriptions of one customer each, paid by card, whose period ends at `due` (UTC, a whole second)."""
-    terms = await engine.read(lambda session: plans.require_terms(session, PLAN, CURRENCY))
-    states = [_state(terms, f"{label}_{number}", due) for number in range(count)]
-    await engine.write(lambda session: _insert(engine, session, states))
+    states = await write_rows(engine, PLAN, count, due, label)
     engine.db.dispose()  # sessions that have ended have reported their transactions
     await _each(states, lambda state: runs.start(engine, state))
     return [state.id for state in states]
+
+
+async def write_rows(engine: Engine, plan: str, count: int, due: datetime, label: str) -> list[State]:
+    """The same in the database alone: no workflow runs."""
+    terms = await engine.read(lambda session: plans.require_terms(session, plan, CURRENCY))
+    states = [_state(terms, f"{label}_{number}", due) for number in range(count)]
+    await engine.write(lambda session: _insert(engine, session, states))
+    return states
 
 
 def _state(terms: PlanTerms, name: str, due: datetime) -> State:

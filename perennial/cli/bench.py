@@ -12,6 +12,7 @@ from rich.table import Table
 from perennial.stack.process import StackError
 
 TARGET_RATIO = 0.35
+TARGET_EVENTS = 5000
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -38,6 +39,27 @@ def renewals(
     _show(result)
 
 
+@app.command()
+def usage(
+    events: Annotated[int, typer.Option(min=1000, max=10_000_000, help="How many are sent in a round.")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1, max=99, help="Medians are taken over so many rounds.")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Usage events over HTTP in batches of 1,000, beside COPY of the same rows into an equal table."""
+    console = Console(stderr=True)
+    result = _measurement("bench.usage").compare(events, rounds, say=console.print)
+    if json_file:
+        json_file.write_text(json.dumps(result.as_dict(), indent=2) + "\n")
+    table = Table(title=f"{result.events} usage events a round in batches of 1,000, medians")
+    for heading in ("", "the API", "COPY alone"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, field in _USAGE_ROWS:
+        table.add_row(name, *(f"{getattr(side, field):,.1f}" for side in (result.ours, result.copy)))
+    console = Console()
+    console.print(table)
+    console.print(f"ratio: {result.ratio:.2f} (the target is {TARGET_EVENTS:,} events a second or more)")
+
+
 def _show(result: Any) -> None:
     table = Table(title=f"{result.subscriptions} subscriptions due at one instant, medians")
     for heading in ("", "ours", "bare workflow"):
@@ -56,6 +78,11 @@ _ROWS = (
     ("CPU of the Temporal server, ms", "server_cpu_ms"),
     ("CPU of the worker, ms", "worker_cpu_ms"),
     ("CPU of PostgreSQL, ms", "postgres_cpu_ms"),
+)
+_USAGE_ROWS = (
+    ("events a second", "rate"),
+    ("CPU of the API for 1,000 events, ms", "api_cpu_ms"),
+    ("CPU of PostgreSQL for 1,000 events, ms", "postgres_cpu_ms"),
 )
 
 
