@@ -13,7 +13,11 @@ from typing import Any
 
 from perennial.domain.errors import InvalidInput
 
-NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
+NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
+_EVENT_ID = re.compile(r"[!-~]{1,128}")
+MOST_PROPERTIES = 50
+LONGEST_VALUE = 500
+_TOO_LARGE = 10**18
 _CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 
@@ -114,6 +118,17 @@ class Meter:
             raise InvalidInput("is no name of a property", field="property")
 
 
+class WrongEvents(InvalidInput):
+    """None of a batch was taken. `wrong` are (field, what is wrong with it), with the place of each event."""
+
+    code = "wrong_usage_events"
+
+    def __init__(self, wrong: Sequence[tuple[str, str]]) -> None:
+        where, message = wrong[0]
+        super().__init__(f"{where}: {message}", field=where)
+        self.wrong = tuple(wrong)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at `at` (UTC). Properties are texts; numbers are decimal strings."""
@@ -171,20 +186,34 @@ def _numbers(values: Sequence[str]) -> list[Decimal]:
     return [Decimal(value) for value in values]
 
 
-def texts(properties: Mapping[str, Any], where: str) -> dict[str, str]:
-    """Properties as texts: whole numbers and booleans are written out; floats are refused, for they are not exact.
+def wrong_id(event_id: str) -> str | None:
+    """What is wrong with the id of an event, if anything."""
+    return None if _EVENT_ID.fullmatch(event_id) else "must have 1 to 128 printable characters of ASCII and no blank"
 
-    Raises:
-        InvalidInput: naming the property.
+
+def wrong_properties(properties: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The first property that cannot be kept, and why; "" stands for all of them together.
+
+    Floats are refused, for they are not exact: 0.1 is written "0.1".
     """
-    written = {}
+    if len(properties) > MOST_PROPERTIES:
+        return "", f"has more than {MOST_PROPERTIES} entries"
     for name, value in properties.items():
         if not _NAME.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name of a property", field=where)
-        if isinstance(value, bool):
-            written[name] = "true" if value else "false"
-        elif isinstance(value, int | str):
-            written[name] = str(value)
-        else:
-            raise InvalidInput("must be a text, a whole number or true or false", field=f"{where}.{name}")
-    return written
+            return "", "letters, digits, _, ., : and - make the name of a property, at most 128"
+        if isinstance(value, str):
+            if len(value) > LONGEST_VALUE or not value.isprintable():
+                return name, f"one line of at most {LONGEST_VALUE} characters"
+        elif not isinstance(value, int):
+            return name, "must be a text, a whole number, true or false; a decimal is written as text"
+        elif abs(value) >= _TOO_LARGE:
+            return name, "has more than 18 digits"
+    return None
+
+
+def texts(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Properties as they are kept: numbers and booleans are written out."""
+    return {
+        name: value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in properties.items()
+    }

@@ -28,14 +28,18 @@ class Meter(Base):
 class UsageEvent(Base):
     """`id` is the sender's, so that an event that comes twice counts once. Properties are texts.
 
-    `late`: its time had been billed when it came; it stands on the next invoice (then no longer late). No foreign
-    keys: they would cost the most of an insertion, and ingestion has looked at both.
+    `late`: its time had been billed when it came; it stands on the next invoice (then no longer late). `received_at` is
+    machine time. No foreign keys: they would cost the most of an insertion, and ingestion has looked at both. For the
+    same reason only one index has an entry for each row, beside the key.
     """
 
     __tablename__ = "usage_events"
     __table_args__ = (
         Index("ix_usage_events_at", "subscription_id", "at"),
         Index("ix_usage_events_late", "subscription_id", postgresql_where=text("late")),
+        Index("ix_usage_events_unattributed", "customer_id", "at", postgresql_where=text("subscription_id IS NULL")),
+        # What came lately, for alerts: a range of blocks instead of an entry for each row.
+        Index("ix_usage_events_received", "received_at", postgresql_using="brin"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

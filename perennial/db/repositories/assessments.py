@@ -90,7 +90,7 @@ def worth(assessed: Assessment, as_of: datetime) -> Worth:
 
 
 def _usage(session: Session, subject: Subject, draft: InvoiceDraft, issuing: str | None) -> list[Line]:
-    if not draft.usage or subject.subscription_id is None:
+    if subject.subscription_id is None:
         return []
     inclusive = draft.tax_inclusive
     if issuing is None:

@@ -7,38 +7,46 @@ late.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    case,
-    cast,
-    distinct,
-    false,
-    func,
-    literal,
-    null,
-    select,
-    update,
-)
-from sqlalchemy import Numeric as NumericType
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.db.models import Meter, UsageBilled, UsageEvent, UsageWindow
+from perennial.db.repositories.usage_counts import OLDEST_FIRST, VALUE, chosen, measured
 from perennial.domain.calendar import Period
 from perennial.domain.catalog import UsageCharge
-from perennial.domain.pricing import Percentage, PricingModel, price, pricing_data, pricing_model
+from perennial.domain.pricing import Percentage, price, pricing_data, pricing_model
 from perennial.domain.subscription.effects import Line, LineKind
 from perennial.domain.subscription.state import UsageStretch
 from perennial.domain.usage import Aggregation, Comparison, Filter
 from perennial.domain.usage import Meter as MeterTerms
 
-_NUMBER = r"^-?\d{1,18}(\.\d{1,12})?$"
+_SUBSCRIPTION = "CAST(:subscription AS text)"
+# Each stretch by its own meter, all in one statement.
+_MEASURE = text(
+    f"""
+SELECT {measured(_SUBSCRIPTION, "asked.starts_at", "asked.ends_at")} AS quantity
+FROM unnest(CAST(:meters AS text[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
+     WITH ORDINALITY AS asked (meter, starts_at, ends_at, n)
+JOIN meters m ON m.code = asked.meter
+ORDER BY asked.n
+"""  # noqa: S608 - put together from our own constants
+)
+# Oldest first. A value below nought takes something back from a sum; no percentage is taken of it.
+_VALUES = text(
+    f"""
+SELECT e.value
+FROM meters m
+CROSS JOIN LATERAL (
+    SELECT e.at, e.id, CASE WHEN m.property IS NULL THEN 1 ELSE {VALUE} END AS value
+    {chosen(_SUBSCRIPTION, ":starts_at", ":ends_at")}
+) e
+WHERE m.code = :meter AND m.aggregation IN ('count', 'sum') AND e.value >= 0
+ORDER BY {OLDEST_FIRST}
+"""  # noqa: S608 - put together from our own constants
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +59,23 @@ class Rated:
     amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """`more` is what is still to be billed of a stretch, `total` what it comes to with what came late."""
+
+    more: Rated
+    total: Rated
+
+
 def rated(
     session: Session, subscription_id: str, due: Sequence[UsageStretch], currency: str, *, tax_inclusive: bool
 ) -> list[Line]:
     """What the stretches `due`, and what came late for earlier ones, would cost now. Nothing is locked or written."""
-    earlier = _late(session, subscription_id, currency)
-    late = [_line(each, tax_inclusive=tax_inclusive, late=True) for each, _ in earlier]
+    earlier = [
+        _line(each.more, tax_inclusive=tax_inclusive, late=True) for each in late(session, subscription_id, currency)
+    ]
     now = [_line(each, tax_inclusive=tax_inclusive) for each in stretches(session, subscription_id, due, currency)]
-    return [line for line in (*late, *now) if line.amount]
+    return _told([*earlier, *now])
 
 
 def bill(
@@ -71,54 +88,83 @@ def bill(
     invoice_id: str,
 ) -> list[Line]:
     """The same, for good: what is billed here is never billed again, and what comes later is late."""
+    if not due and not _has_late(session, subscription_id):
+        return []
     lock(session, [subscription_id], alone=True)
     lines = []
-    for each, total in _late(session, subscription_id, currency):
-        lines.append(_line(each, tax_inclusive=tax_inclusive, late=True))
-        _settle_late(session, subscription_id, each, total)
-    for each in stretches(session, subscription_id, due, currency):
-        lines.append(_line(each, tax_inclusive=tax_inclusive))
-        _write_billed(session, subscription_id, each, invoice_id)
+    for each in late(session, subscription_id, currency):
+        lines.append(_line(each.more, tax_inclusive=tax_inclusive, late=True))
+        _settle_late(session, subscription_id, each)
+    # A stretch that is there already came to nothing, and so did its invoice: what came since is late.
+    lines += [
+        _line(each, tax_inclusive=tax_inclusive)
+        for each in stretches(session, subscription_id, due, currency)
+        if _write_billed(session, subscription_id, each, invoice_id)
+    ]
     session.execute(
         update(UsageEvent)
         .where(UsageEvent.subscription_id == subscription_id, UsageEvent.late)
         .values(late=False)
         .execution_options(synchronize_session=False)
     )
-    session.execute(
-        update(UsageWindow)
-        .where(UsageWindow.subscription_id == subscription_id)
-        .values(billed_until=max(stretch.end for stretch in due))
-        .execution_options(synchronize_session=False)
-    )
-    return [line for line in lines if line.amount]
+    if due:
+        billed_until = max(stretch.end for stretch in due)
+        session.execute(
+            update(UsageWindow)
+            .where(UsageWindow.subscription_id == subscription_id)
+            .values(billed_until=func.greatest(UsageWindow.billed_until, billed_until))
+            .execution_options(synchronize_session=False)
+        )
+    return _told(lines)
 
 
-def lock(session: Session, subscription_ids: Sequence[str], *, alone: bool) -> dict[str, datetime | None]:
-    """How far each has been billed, held until the transaction ends: for sharing, or alone. In the order of ids."""
+def lock(session: Session, subscription_ids: Sequence[str], *, alone: bool) -> None:
+    """Hold their windows until the transaction ends: for sharing, or alone. In the order of ids."""
     ids = sorted(set(subscription_ids))
-    if not ids:
-        return {}
-    rows = [{"subscription_id": each, "billed_until": None} for each in ids]
-    session.execute(upsert(UsageWindow).on_conflict_do_nothing(), rows)
     windows = (
-        select(UsageWindow.subscription_id, UsageWindow.billed_until)
+        select(UsageWindow.subscription_id)
         .where(UsageWindow.subscription_id.in_(ids))
         .order_by(UsageWindow.subscription_id)
         .with_for_update(read=not alone)
     )
-    return {row.subscription_id: row.billed_until for row in session.execute(windows)}
+    missing = set(ids) - set(session.scalars(windows))
+    if missing:
+        rows = [{"subscription_id": each, "billed_until": None} for each in sorted(missing)]
+        session.execute(upsert(UsageWindow).on_conflict_do_nothing(), rows)
+        session.execute(windows)
 
 
-def measure(session: Session, subscription_id: str, meter: MeterTerms, period: Period) -> Decimal:
-    """What the meter says of the events in the period; the law is `perennial.domain.usage.aggregate`."""
-    found = session.execute(_measured(subscription_id, meter, period)).scalar()
-    return Decimal(found or 0)
+def stretches(session: Session, subscription_id: str, due: Sequence[UsageStretch], currency: str) -> list[Rated]:
+    """What was measured in each, and what it costs on the terms that were in force."""
+    parts = [(charge, Period(stretch.start, stretch.end)) for stretch in due for charge in stretch.charges]
+    return _rate(session, subscription_id, parts, currency)
 
 
-def meters(session: Session, codes: Sequence[str]) -> dict[str, MeterTerms]:
-    rows = session.scalars(select(Meter).where(Meter.code.in_(codes)))
-    return {row.code: meter_of(row) for row in rows}
+def late(session: Session, subscription_id: str, currency: str) -> list[Late]:
+    """Each billed stretch that has late events.
+
+    What was invoiced stays when the measure falls (the last value of a gauge, a correction): less than nothing is not
+    billed (`docs/billing-rules/usage.md`).
+    """
+    moments = select(UsageEvent.at).where(UsageEvent.subscription_id == subscription_id, UsageEvent.late).subquery()
+    within = (moments.c.at >= UsageBilled.starts_at, moments.c.at < UsageBilled.ends_at)
+    touched = session.scalars(
+        select(UsageBilled)
+        .where(UsageBilled.subscription_id == subscription_id, select(moments.c.at).where(*within).exists())
+        .order_by(UsageBilled.starts_at, UsageBilled.charge_code)
+    ).all()
+    parts = [
+        (
+            UsageCharge(row.charge_code, row.name, row.meter, pricing_model(row.price)),
+            Period(row.starts_at, row.ends_at),
+        )
+        for row in touched
+    ]
+    totals = _rate(session, subscription_id, parts, currency)
+    return [
+        Late(Rated(total.charge, total.period, total.quantity - row.quantity, max(0, total.amount - row.amount)), total)
+        for row, total in zip(touched, totals, strict=True)
+    ]
 
 
 def meter_of(row: Meter) -> MeterTerms:
@@ -128,97 +174,38 @@ def meter_of(row: Meter) -> MeterTerms:
     return MeterTerms(row.code, row.name, row.event, Aggregation(row.aggregation), row.property, filters)
 
 
-# --- counting --------------------------------------------------------------------------------------------------------
+# --- the parts -------------------------------------------------------------------------------------------------------
 
 
-def _chosen(subscription_id: str, meter: MeterTerms, period: Period) -> ColumnElement[bool]:
-    conditions = [
-        UsageEvent.subscription_id == subscription_id,
-        UsageEvent.at >= period.start,
-        UsageEvent.at < period.end,
-        UsageEvent.name == meter.event,
-        *(passes(each) for each in meter.filters),
-    ]
-    if meter.property is not None:
-        value = UsageEvent.properties[meter.property].astext
-        conditions.append((_number(value) if meter.aggregation.needs_number else value).is_not(None))
-    return and_(*conditions)
-
-
-def _number(value: ColumnElement[str]) -> ColumnElement[Decimal]:
-    """The text as a number; null if it is none, as in events that came before there was a meter to refuse them."""
-    return case((value.op("~")(_NUMBER), cast(value, NumericType)), else_=null())
-
-
-def _measured(subscription_id: str, meter: MeterTerms, period: Period) -> Select[Any]:
-    # A CASE keeps texts from being cast that are no numbers: the parts of an AND may be looked at in any order.
-    chosen = _chosen(subscription_id, meter, period)
-    if meter.property is None:
-        return select(func.count()).select_from(UsageEvent).where(chosen)
-    value = UsageEvent.properties[meter.property].astext
-    match meter.aggregation:
-        case Aggregation.UNIQUE:
-            return select(func.count(distinct(value))).where(chosen)
-        case Aggregation.SUM:
-            return select(func.sum(_number(value))).where(chosen)
-        case Aggregation.MAX:
-            return select(func.max(_number(value))).where(chosen)
-        case _:
-            newest = (UsageEvent.at.desc(), UsageEvent.id.desc())
-            return select(_number(value)).where(chosen).order_by(*newest).limit(1)
-
-
-def passes(condition: Filter) -> ColumnElement[bool]:
-    """The filter in SQL; see `Filter.passes`."""
-    value: ColumnElement[str] = UsageEvent.properties[condition.property].astext
-    match condition.comparison:
-        case Comparison.EXISTS:
-            return value.is_not(None)
-        case Comparison.NE:
-            return value.is_distinct_from(condition.values[0])
-        case Comparison.EQ | Comparison.IN:
-            return value.in_(condition.values)
-    number = _number(value)
-    bound = literal(Decimal(condition.values[0]), NumericType)
-    compared: ColumnElement[bool] = {
-        Comparison.GT: number > bound,
-        Comparison.GTE: number >= bound,
-        Comparison.LT: number < bound,
-        Comparison.LTE: number <= bound,
-    }[condition.comparison]
-    return func.coalesce(compared, false())
-
-
-def _amounts(session: Session, subscription_id: str, meter: MeterTerms, period: Period) -> list[Decimal]:
-    """Each event's value, oldest first: what a percentage takes its fee and its allowances of."""
-    value: ColumnElement[Decimal] = literal(Decimal(1))
-    if meter.property is not None:
-        value = _number(UsageEvent.properties[meter.property].astext)
-    statement = select(value).where(_chosen(subscription_id, meter, period)).order_by(UsageEvent.at, UsageEvent.id)
-    return [Decimal(each) for each in session.scalars(statement)]
-
-
-# --- pricing ---------------------------------------------------------------------------------------------------------
-
-
-def stretches(session: Session, subscription_id: str, due: Sequence[UsageStretch], currency: str) -> list[Rated]:
-    """What was measured in each, and what it costs on the terms that were in force."""
-    known = meters(session, [charge.meter for stretch in due for charge in stretch.charges])
-    return [
-        _rate(session, subscription_id, charge, known[charge.meter], Period(stretch.start, stretch.end), currency)
-        for stretch in due
-        for charge in stretch.charges
-    ]
+def measure(session: Session, subscription_id: str, parts: Sequence[tuple[str, Period]]) -> list[Decimal]:
+    """What each meter (its code) says of the events in its period; may be below nought."""
+    if not parts:
+        return []
+    asked = {
+        "subscription": subscription_id,
+        "meters": [meter for meter, _ in parts],
+        "starts": [period.start for _, period in parts],
+        "ends": [period.end for _, period in parts],
+    }
+    return list(session.scalars(_MEASURE, asked))
 
 
 def _rate(
-    session: Session, subscription_id: str, charge: UsageCharge, meter: MeterTerms, period: Period, currency: str
-) -> Rated:
-    quantity = measure(session, subscription_id, meter, period)
-    events: Sequence[Decimal] = ()
-    if isinstance(charge.price, Percentage):
-        events = _amounts(session, subscription_id, meter, period)
-    return Rated(charge, period, quantity, price(charge.price, quantity, currency, events))
+    session: Session, subscription_id: str, parts: Sequence[tuple[UsageCharge, Period]], currency: str
+) -> list[Rated]:
+    quantities = measure(session, subscription_id, [(charge.meter, period) for charge, period in parts])
+    found = []
+    for (charge, period), quantity in zip(parts, quantities, strict=True):
+        used = max(quantity, Decimal(0))
+        values = _values(session, subscription_id, charge.meter, period) if isinstance(charge.price, Percentage) else ()
+        found.append(Rated(charge, period, used, price(charge.price, used, currency, values)))
+    return found
+
+
+def _values(session: Session, subscription_id: str, meter: str, period: Period) -> Sequence[Decimal]:
+    """Each event's value, oldest first: what a percentage takes its fee and its allowances of."""
+    asked = {"subscription": subscription_id, "meter": meter, "starts_at": period.start, "ends_at": period.end}
+    return session.scalars(_VALUES, asked).all()
 
 
 def _line(each: Rated, *, tax_inclusive: bool, late: bool = False) -> Line:
@@ -236,54 +223,34 @@ def _line(each: Rated, *, tax_inclusive: bool, late: bool = False) -> Line:
     )
 
 
-# --- what came late --------------------------------------------------------------------------------------------------
+def _told(lines: Sequence[Line]) -> list[Line]:
+    """Of what came to nothing only a use that was measured is told, such as one below a free allowance."""
+    return [line for line in lines if line.amount or (line.quantity and line.price)]
 
 
-def _late(session: Session, subscription_id: str, currency: str) -> list[tuple[Rated, Rated]]:
-    """For each billed stretch that has late events: what is still to be billed of it, and what it comes to now.
-
-    A correction downwards (the last value of a gauge) is not billed: what was invoiced stays (`docs/billing-rules/
-    usage.md`).
-    """
-    moments = select(UsageEvent.at).where(UsageEvent.subscription_id == subscription_id, UsageEvent.late).subquery()
-    touched = session.scalars(
-        select(UsageBilled)
-        .where(
-            UsageBilled.subscription_id == subscription_id,
-            select(moments.c.at)
-            .where(moments.c.at >= UsageBilled.starts_at, moments.c.at < UsageBilled.ends_at)
-            .exists(),
-        )
-        .order_by(UsageBilled.starts_at, UsageBilled.charge_code)
-    ).all()
-    known = meters(session, [row.meter for row in touched])
-    found = []
-    for row in touched:
-        model: PricingModel = pricing_model(row.price)
-        charge = UsageCharge(row.charge_code, row.name, row.meter, model)
-        period = Period(row.starts_at, row.ends_at)
-        total = _rate(session, subscription_id, charge, known[row.meter], period, currency)
-        more = Rated(charge, period, total.quantity - row.quantity, max(0, total.amount - row.amount))
-        found.append((more, total))
-    return found
+def _has_late(session: Session, subscription_id: str) -> bool:
+    found = session.scalar(select(exists().where(UsageEvent.subscription_id == subscription_id, UsageEvent.late)))
+    return bool(found)
 
 
-def _settle_late(session: Session, subscription_id: str, more: Rated, total: Rated) -> None:
+def _settle_late(session: Session, subscription_id: str, each: Late) -> None:
     session.execute(
         update(UsageBilled)
         .where(
             UsageBilled.subscription_id == subscription_id,
-            UsageBilled.charge_code == more.charge.code,
-            UsageBilled.starts_at == more.period.start,
+            UsageBilled.charge_code == each.more.charge.code,
+            UsageBilled.starts_at == each.more.period.start,
         )
-        .values(quantity=total.quantity, amount=UsageBilled.amount + more.amount)
+        .values(quantity=each.total.quantity, amount=UsageBilled.amount + each.more.amount)
         .execution_options(synchronize_session=False)
     )
 
 
-def _write_billed(session: Session, subscription_id: str, each: Rated, invoice_id: str) -> None:
-    session.execute(
-        upsert(UsageBilled).values(
+def _write_billed(session: Session, subscription_id: str, each: Rated, invoice_id: str) -> bool:
+    """False: it is written already."""
+    written = (
+        upsert(UsageBilled)
+        .values(
             subscription_id=subscription_id,
             charge_code=each.charge.code,
             starts_at=each.period.start,
@@ -295,4 +262,7 @@ def _write_billed(session: Session, subscription_id: str, each: Rated, invoice_i
             amount=each.amount,
             invoice_id=invoice_id,
         )
+        .on_conflict_do_nothing()
+        .returning(UsageBilled.charge_code)
     )
+    return session.scalar(written) is not None

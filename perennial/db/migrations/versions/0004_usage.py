@@ -40,6 +40,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_usage_events_at", "usage_events", ["subscription_id", "at"])
     op.create_index("ix_usage_events_late", "usage_events", ["subscription_id"], postgresql_where=sa.text("late"))
+    op.create_index(
+        "ix_usage_events_unattributed",
+        "usage_events",
+        ["customer_id", "at"],
+        postgresql_where=sa.text("subscription_id IS NULL"),
+    )
+    op.create_index("ix_usage_events_received", "usage_events", ["received_at"], postgresql_using="brin")
     op.create_table(
         "usage_windows",
         sa.Column("subscription_id", sa.Text(), nullable=False),
