@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from perennial.cli.session import FOUND_WRONG, unusable
 from perennial.config import Settings
-from perennial.demo import director, summary
+from perennial.demo import director, papers, summary
 from perennial.demo.population import Group, populate
 from perennial.demo.stage import engine_of, stage
 from perennial.demo.verdict import Verdict, judge
@@ -33,6 +33,10 @@ def demo(
     months: Annotated[str, typer.Option(metavar="N", help="How many months pass.")] = "12",
     seed: Annotated[str, typer.Option(metavar="N", help="Another seed is another population.")] = "1",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to it.")] = None,
+    papers_folder: Annotated[
+        Path | None,
+        typer.Option("--papers", metavar="FOLDER", help="Write all invoices and the ledger (for bean-check) into it."),
+    ] = None,
 ) -> None:
     """Customers live their lives on test clocks: real Temporal, real PostgreSQL, a simulated gateway.
 
@@ -42,10 +46,11 @@ def demo(
     duration = _number("--months", months, 1, MOST_MONTHS)
     groups = populate(people, duration, _number("--seed", seed, 0, MOST_SEEDS))
     _check_writable(json_file)
+    _make_folder(papers_folder)
     started = time.monotonic()
     out = Console() if Console().is_terminal else Console(width=_PIPE_WIDTH)
     with stage() as settings:
-        verdict = asyncio.run(_play(out, settings, groups, duration))
+        verdict = asyncio.run(_play(out, settings, groups, duration, papers_folder))
     seconds = time.monotonic() - started
     out.print(f"{'Every check holds.' if verdict.ok else 'NOT every check holds.'} It took {seconds:.0f} s.")
     if json_file:
@@ -69,7 +74,15 @@ def _check_writable(file: Path | None) -> None:
         unusable(f"--json: {file} cannot be written ({error.strerror})")
 
 
-async def _play(out: Console, settings: Settings, groups: Sequence[Group], months: int) -> Verdict:
+def _make_folder(folder: Path | None) -> None:
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        unusable(f"--papers: {folder} cannot be made ({error.strerror})")
+
+
+async def _play(out: Console, settings: Settings, groups: Sequence[Group], months: int, folder: Path | None) -> Verdict:
     async with engine_of(settings) as engine:
         bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"), TimeElapsedColumn()
@@ -81,4 +94,6 @@ async def _play(out: Console, settings: Settings, groups: Sequence[Group], month
             diary = await director.play(engine, groups, lambda: bar.advance(task))
         verdict = await judge(engine, groups, months, diary)
         await summary.show(out, engine, groups, diary, verdict)
+        if folder is not None:
+            out.print(f"{await papers.write(engine, folder)} files in {folder}")
     return verdict

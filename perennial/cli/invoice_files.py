@@ -1,45 +1,24 @@
 """`perennial invoices pdf | xml | html | validate`: what people and their accountants are sent."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perennial.cli import output
 from perennial.cli.options import Json
 from perennial.cli.output import Column, of, status
 from perennial.cli.session import FOUND_WRONG, run, unusable, within
-from perennial.db.models import CreditNote, Invoice
-from perennial.documents.document import Document, DocumentIncomplete, NoEInvoice
-from perennial.documents.e_invoice import e_invoice
+from perennial.documents.document import Document
 from perennial.documents.files import Form, render
 from perennial.documents.load import credit_note_document, invoice_document
-from perennial.documents.validate import violations
+from perennial.documents.verdicts import Verdict, every_document, judge
 from perennial.domain.errors import NotFound
 
 Name = Annotated[str, typer.Argument(metavar="ID", help="inv_..., cn_... or a number")]
 Out = Annotated[Path | None, typer.Option(help="Where to write it; else beside you, under its number.")]
-
-
-class Verdict(StrEnum):
-    VALID = "valid"
-    WRONG = "wrong"
-    INCOMPLETE = "incomplete"
-    NONE = "none"
-    """EN 16931 cannot say what the document says; it goes out as a PDF alone. No failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    id: str
-    number: str
-    verdict: Verdict
-    found: tuple[str, ...]
 
 
 _CHECKED = (
@@ -82,30 +61,17 @@ def validate(
     if every == (document is not None):
         unusable("name one document, or --all")
     documents = run(lambda engine: engine.read(lambda session: list(_wanted(session, document))))
-    checked = [_check(each) for each in documents]
+    checked = [judge(each) for each in documents]
     output.show_list("E-invoices", _CHECKED, checked, as_json=as_json)
     if any(each.verdict in (Verdict.WRONG, Verdict.INCOMPLETE) for each in checked):
         raise typer.Exit(FOUND_WRONG)
 
 
 def _wanted(session: Session, name: str | None) -> Iterator[Document]:
-    if name is not None:
+    if name is None:
+        yield from every_document(session)
+    else:
         yield _load(session, name)
-        return
-    for invoice in session.scalars(select(Invoice.id).order_by(Invoice.issued_at, Invoice.id)):
-        yield invoice_document(session, invoice)
-    for note in session.scalars(select(CreditNote.id).order_by(CreditNote.issued_at, CreditNote.id)):
-        yield credit_note_document(session, note)
-
-
-def _check(document: Document) -> Checked:
-    try:
-        wrong = violations(e_invoice(document))
-    except DocumentIncomplete as error:
-        return Checked(document.id, document.number, Verdict.INCOMPLETE, error.missing)
-    except NoEInvoice as error:
-        return Checked(document.id, document.number, Verdict.NONE, (error.reason,))
-    return Checked(document.id, document.number, Verdict.WRONG if wrong else Verdict.VALID, tuple(wrong))
 
 
 def _load(session: Session, name: str) -> Document:

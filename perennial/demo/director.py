@@ -7,10 +7,11 @@ from random import Random
 
 from perennial.demo.acts import ACTS, COUPONS
 from perennial.demo.giving import EXCHANGES
+from perennial.demo.places import SELLER, place_of
 from perennial.demo.population import Group, Person
 from perennial.demo.scene import Diary, Scene
 from perennial.domain.coupons import CouponTerms
-from perennial.engine import clocks, coupons, customers, demo_catalog, subscriptions
+from perennial.engine import clocks, coupons, customers, demo_catalog, seller, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.subscriptions import NewSubscription
 
@@ -19,6 +20,7 @@ async def play(engine: Engine, groups: Sequence[Group], tick: Callable[[], None]
     """Everything from the catalogue to the last instant. `tick` is called once for each of `steps(groups)`."""
     diary = Diary()
     await demo_catalog.seed(engine)
+    await seller.put(engine, SELLER)
     await coupons.create(engine, CouponTerms(code=COUPONS[0], percent_off=Decimal(25)))
     await coupons.create(engine, CouponTerms(code=COUPONS[1], percent_off=Decimal(50), duration_periods=3))
     async with asyncio.TaskGroup() as tasks:
@@ -53,12 +55,20 @@ async def _perform(scene: Scene, act: str, scenes: Sequence[Scene]) -> None:
 
 async def _enter(engine: Engine, diary: Diary, person: Person, clock: str) -> Scene:
     """A customer with a card and a subscription, as far as the part has them."""
+    place = place_of(person.number)
     customer = await customers.create(
         engine,
         name=person.name,
         email=f"{person.name.lower()}{person.number}@example.com",
         timezone=person.timezone,
         id=f"cus_{person.number:04}",
+        company=place.company,
+        address_line1=f"{person.number + 1} Garden Row",
+        postal_code=place.postal_code,
+        city=place.city,
+        region=place.region,
+        country=place.country,
+        vat_number=place.vat_number,
     )
     if person.card:
         await customers.attach_payment_method(engine, customer.id, person.card)

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from perennial.checks import CheckResult, Finding, run_checks
 from perennial.db.models import Customer, Invoice, PaymentAttempt, Subscription
+from perennial.demo.papers import close_books, judge_e_invoices
+from perennial.demo.places import place_of
 from perennial.demo.population import Group, Person
 from perennial.demo.scene import Diary
 from perennial.demo.stage import undelivered
@@ -62,7 +64,14 @@ def detail(check: CheckResult) -> str:
 async def judge(engine: Engine, groups: Sequence[Group], months: int, diary: Diary) -> Verdict:
     """After everything has come to rest."""
     delivered = await _delivered(engine)
-    checks = [*await run_checks(engine), delivered, _previews(diary), await _loyal_lives(engine, groups)]
+    await close_books(engine, max(group.end for group in groups))
+    checks = [
+        *await run_checks(engine),
+        delivered,
+        _previews(diary),
+        await _loyal_lives(engine, groups),
+        await judge_e_invoices(engine),
+    ]
     by_name = {check.name: check for check in checks}
     figures: Counter[str] = Counter()
     for check in checks:
@@ -136,4 +145,4 @@ async def _dues(engine: Engine, group: Group, person: Person) -> tuple[list[date
     while (at := calendar.boundary(anchor, terms.interval, person.timezone, index)) <= group.end:
         due.append(at)
         index += 1
-    return due, terms.amount(person.quantity)
+    return due, place_of(person.number).with_tax(terms.amount(person.quantity))
