@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.contracts.workflows import Progress
 from perennial.db.models import Gift, OneOffInvoice, Subscription, TestClock
+from perennial.db.repositories import usage_alerts
 from perennial.db.repositories.drafts import FINALISED
 from perennial.domain.errors import ClockAdvancing, ClockBackwards, InvalidInput, NotFound
 from perennial.engine import gifts, one_off, runs
@@ -82,6 +83,8 @@ async def advance(
         if not held:
             raise ClockAdvancing(clock_id)
         try:
+            # Sooner than the relay would: what is used up is told in its own period.
+            await engine.write(lambda session: usage_alerts.tell_clock(session, clock_id, engine.clock()))
             target = await engine.write(lambda session: _aim(session, clock_id, to, by))
             await _move_all(engine, clock_id, target)
             return await engine.write(lambda session: _arrive(session, clock_id, target))
@@ -137,9 +140,9 @@ async def _move(engine: Engine, workflow_id: str, target: datetime, width: async
     async with width:
         while True:
             progress = await _progress(engine, workflow_id)
-            if progress is None or progress.ended:
+            if progress is None or (progress.ended and not progress.busy):
                 return
-            if progress.busy:
+            if progress.busy:  # also one that has ended may still be writing it down
                 polls += 1
                 if polls % _LONG_WAIT == 0 and not await _is_running(engine, workflow_id):
                     await _repair(engine, workflow_id)
