@@ -1,0 +1,37 @@
+"""What checks have found, told to those who watch: metrics, the log, Slack."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from perennial.checks.result import CheckResult
+from perennial.config import Settings
+from perennial.observability import metrics
+from perennial.observability.slack import tell
+
+# Lines of one message: who wants all asks `perennial check`.
+_SHOWN = 10
+_log = structlog.get_logger(__name__)
+
+
+def announce(settings: Settings, results: Sequence[CheckResult], now: datetime) -> None:
+    """Every result as a gauge (the alert CheckFindings stands on it); what is wrong to the log and to Slack.
+
+    `now` is machine time. Subjects are ids and business keys. Who cannot be told does not stop the caller.
+    """
+    for result in results:
+        metrics.checked(result.name, 0 if result.ok else max(len(result.findings), 1), now)
+    wrong = [result for result in results if not result.ok]
+    for result in wrong:
+        subjects = [finding.subject for finding in result.findings]
+        _log.error("check_found_wrong", check=result.name, seen=result.detail, subjects=subjects)
+    if wrong:
+        tell(settings, f"perennial check: {len(wrong)} of {len(results)} do not hold", list(_lines(wrong)))
+
+
+def _lines(wrong: Sequence[CheckResult]) -> list[str]:
+    lines = [f"{result.name}: {one.subject}: {one.problem}" for result in wrong for one in result.findings]
+    lines = lines or [f"{result.name}: {result.detail}" for result in wrong]
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"and {more} more"] if more > 0 else lines
