@@ -19,6 +19,7 @@ from starlette.routing import Match
 from temporalio.service import RPCError
 
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, NotFound, PerennialError
+from perennial.domain.usage import WrongEvents
 from perennial.engine.runs import RefusedBySubscription
 from perennial.ports import GatewayError, GatewayRefused, InvalidSignature
 
@@ -132,7 +133,9 @@ def _of_domain(error: PerennialError) -> Problem:
     headers = {}
     if isinstance(error, CommandRefused):
         more["subject"] = error.subject
-    if isinstance(error, InvalidInput | RefusedBySubscription) and error.field:
+    if isinstance(error, WrongEvents):
+        more["errors"] = [{"field": field, "message": message} for field, message in error.wrong]
+    elif isinstance(error, InvalidInput | RefusedBySubscription) and error.field:
         more["errors"] = [{"field": error.field, "message": error.message}]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -162,7 +165,8 @@ def _field(location: tuple[str | int, ...], named: str | None) -> str:
         return "body"
     path = ""
     for part in location[1:]:
-        if part == "[key]":  # pydantic's word for: it is the name of the field that is wrong
+        # pydantic's word for: it is the name of the field that is wrong; and ours for the forms that a body may have
+        if part in ("[key]", "[one]", "[batch]"):
             continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
     return path or str(location[0])

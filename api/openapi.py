@@ -26,6 +26,7 @@ TAGS = [
     {"name": "commands", "description": "Everything that moves a subscription. 409 says why one is refused."},
     {"name": "customers", "description": "Who subscribes, and the tokens of their payment methods."},
     {"name": "catalogue", "description": "Plans, their versions, coupons."},
+    {"name": "usage", "description": "Meters, usage events by the thousand, and what customers are entitled to."},
     {"name": "documents", "description": "Invoices, one-off ones too, payments, credit notes."},
     {"name": "seller", "description": "Who sells, where tax is collected, and rates of the merchant's own."},
     {"name": "gifts", "description": "Prepaid subscriptions for somebody else."},

@@ -1,6 +1,6 @@
-"""The relay process: messages out of the outbox, and the webhooks of a gateway that has no servers of its own.
+"""The relay process: messages out of the outbox, alerts into it, and the webhooks of a gateway without servers.
 
-It is the composition root of both. They share a process because each is small and both only wait for rows.
+It is the composition root of all. They share a process because each is small and only waits for rows.
 """
 
 import signal
@@ -17,6 +17,7 @@ from perennial.db.engine import Sessions, make_engine, make_sessions
 from perennial.gateways.registry import api_url, build_dispatcher, build_gateway, prepare_gateway
 from perennial.notifications.mailbox import LocalMailbox
 from perennial.notifications.relay import Relay
+from perennial.notifications.usage_alerts import UsageAlerts
 from perennial.observability import serving
 from perennial.observability.gauges import BackupAge, DatabaseGauges
 from perennial.observability.health import Part
@@ -38,7 +39,10 @@ def main(settings: Settings | None = None, stop: Event | None = None) -> None:
     gateway = build_gateway(settings, engine)
     dispatcher = build_dispatcher(settings, engine)
     relay = Relay(sessions, (LocalMailbox(sessions, _now),), _now, base_url=api_url(settings))
-    pumps = (relay.run_once,) if dispatcher is None else (relay.run_once, dispatcher.run_once)
+    alerts = UsageAlerts(sessions, _now)
+    pumps: tuple[Callable[[], int], ...] = (relay.run_once, alerts.run_once)
+    if dispatcher is not None:
+        pumps += (dispatcher.run_once,)
     _log.info("relay_started", gateway=gateway.name)
     gauges = (DatabaseGauges(settings, sessions), BackupAge(settings.backup_dir))
     try:

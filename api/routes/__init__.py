@@ -15,12 +15,14 @@ from api.routes import (
     invoice_files,
     invoicing,
     messages,
+    meters,
     payment_methods,
     plan_migrations,
     seller,
     subscriptions,
     tax_rates,
     test_clocks,
+    usage,
     webhooks,
 )
 
@@ -40,6 +42,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     documents.router,
     invoicing.router,
     credit_notes.router,
+    meters.router,
+    usage.router,
     gifts.router,
     seller.router,
     tax_rates.router,

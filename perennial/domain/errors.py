@@ -12,6 +12,7 @@
     │   ├── InvalidQuantity         below zero, or beyond the last tier of a price
     │   ├── InvalidPolicy           dunning offsets that do not rise, a grace below zero
     │   ├── InvalidInvoice          parts of an invoice that contradict each other
+    │   ├── WrongEvents             events of a batch, each with what is wrong with it (in `domain.usage`)
     │   ├── PaymentMethodRequired   something would be charged and there is nothing to charge
     │   └── UnsupportedCurrency     the plan has no price in it
     ├── CommandRefused              the state of things does not allow it; `subject` says of what

@@ -31,6 +31,7 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.Invoice: models.Invoice.issued_at,
     models.LocationEvidence: models.LocationEvidence.recorded_at,
     models.MailboxMessage: models.MailboxMessage.delivered_at,
+    models.Meter: models.Meter.created_at,
     models.OneOffInvoice: models.OneOffInvoice.created_at,
     models.OwnTaxRate: models.OwnTaxRate.created_at,
     models.PaymentAttempt: models.PaymentAttempt.started_at,
@@ -39,11 +40,12 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.PlanVersion: models.PlanVersion.created_at,
     models.Subscription: models.Subscription.created_at,
     models.TestClock: models.TestClock.created_at,
+    models.UsageEvent: models.UsageEvent.at,
 }
 
 # Those whose ids count; a version counts within its plan.
 _COUNTED = (models.LocationEvidence, models.MailboxMessage, models.PlanVersion)
-_KEYS = {models.Plan: "code", models.Coupon: "code", models.PlanVersion: "version"}
+_KEYS = {models.Plan: "code", models.Coupon: "code", models.Meter: "code", models.PlanVersion: "version"}
 
 
 async def page(

@@ -52,14 +52,13 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class RunningUsage:
-    """What the next invoice would bill as of now: by charge since `start`, and what came late for earlier stretches.
+    """What the next invoice would bill as of now: by charge, and what came late for earlier stretches.
 
-    `start` None: these terms measure nothing, or nothing is served. Amounts in minor units, without discounts and tax.
+    Amounts in minor units, without discounts and tax.
     """
 
     subscription_id: str
     currency: str
-    start: datetime | None
     as_of: datetime
     charges: tuple[Rated, ...]
     late: tuple[Late, ...]
@@ -138,7 +137,7 @@ async def summary(engine: Engine, subscription_id: str) -> RunningUsage:
         due = close_usage(state, now + timedelta(microseconds=1)).usage_due
         found = usage.stretches(session, subscription_id, due, state.currency)
         late = usage.late(session, subscription_id, state.currency)
-        return RunningUsage(subscription_id, state.currency, state.usage_from, now, tuple(found), tuple(late))
+        return RunningUsage(subscription_id, state.currency, now, tuple(found), tuple(late))
 
     return await engine.read(load)
 

@@ -52,6 +52,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("refund_sent", "amount currency", may="invoice_number"),
     _kind("card_expiring", "brand last4 exp_month exp_year"),
     _kind("card_updated", "brand last4 exp_month exp_year"),
+    _kind("usage_alert", "plan feature share used limit ends_at"),
     _kind("gift_purchased", _GIFT, may="deliver_at", audience=Audience.GIFT_GIVER),
     _kind("gift_delivered", f"{_GIFT} claim_code", may="message expires_at", audience=Audience.GIFT_RECIPIENT),
     _kind("gift_claimed", _GIFT, audience=Audience.GIFT_GIVER),

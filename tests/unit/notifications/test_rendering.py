@@ -39,6 +39,10 @@ FACTS = {
     "deliver_at": datetime(2031, 2, 14, tzinfo=UTC),
     "expires_at": datetime(2032, 2, 14, tzinfo=UTC),
     "message": "Happy birthday!",
+    "feature": "api-calls",
+    "share": "80",
+    "used": "8123",
+    "limit": "10000",
 }
 NAMES = [kind.name for kind in KINDS]
 ROOT = Path(__file__).parents[3]
