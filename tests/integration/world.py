@@ -3,17 +3,34 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from perennial.domain.calendar import Period
 from perennial.domain.catalog import PlanTerms
+from perennial.domain.drafts import CollectBy, DraftLine
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import Command, RefundPolicy, When
-from perennial.engine import clocks, customers, demo_catalog, gifts, plans, subscriptions
+from perennial.engine import (
+    clocks,
+    credit_notes,
+    customers,
+    demo_catalog,
+    drafts,
+    gifts,
+    invoices,
+    one_off,
+    plans,
+    subscriptions,
+)
 from perennial.engine.context import Engine
+from perennial.engine.credit_notes import NewCreditNote
+from perennial.engine.drafts import NewDraft
 from perennial.engine.gifts import NewGift
+from perennial.engine.invoices import Request
 from perennial.engine.subscriptions import NewSubscription
 
 BEGIN = datetime(2026, 1, 31, 10, tzinfo=UTC)
@@ -72,6 +89,7 @@ async def populate(engine: Engine) -> World:
     world = World(engine, clock.id)
     await _open(world)
     await _give(world)
+    await _invoice(world)
     await _live(world)
     return world
 
@@ -104,6 +122,29 @@ async def _give(world: World) -> None:
     _, world.named["gifted"] = await gifts.claim(world.engine, claimed.claim_code, recipient)
     await gifts.cancel(world.engine, refunded.id)
     world.named |= {"gift_claimed": claimed.id, "gift_refunded": refunded.id, "gift_waiting": waiting.id}
+
+
+async def _invoice(world: World) -> None:
+    """One-off invoices: paid and partly credited, sent and never paid, taken back, still a draft."""
+    year = Period(BEGIN, BEGIN + timedelta(days=365))
+    lines = (
+        DraftLine(description="Workshop", unit_price=Decimal("150.00"), quantity=Decimal("1.5")),
+        DraftLine(description="Support", amount=36_500, period=year),
+    )
+    for name, collect, issued in (
+        ("one_off_paid", CollectBy.CHARGE, True),
+        ("one_off_sent", CollectBy.SEND, True),
+        ("one_off_void", CollectBy.SEND, True),
+        ("one_off_draft", CollectBy.CHARGE, False),
+    ):
+        customer = await world.customer("pm_card_visa")
+        new = NewDraft(customer_id=customer, currency="USD", lines=lines, collect=collect, test_clock_id=world.clock_id)
+        world.named[name] = (await drafts.create(world.engine, new)).id
+        if issued:
+            await one_off.finalise(world.engine, world.named[name])
+    credit = NewCreditNote(invoice_id=world.named["one_off_paid"], amount=10_000)
+    await credit_notes.issue(world.engine, credit, Request(id="req_one_off"))
+    await invoices.give_up(world.engine, world.named["one_off_void"], Request(id="req_void"), write_off=False)
 
 
 async def _live(world: World) -> None:

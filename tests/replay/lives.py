@@ -305,4 +305,6 @@ LIVES: tuple[Life, ...] = (
     money_lives.net_terms,
     money_lives.bookkeeping,
     money_lives.usage_to_the_end,
+    money_lives.one_off_paid,
+    money_lives.one_off_sent,
 )

@@ -1,11 +1,16 @@
-"""Lives with invoices that are sent, add-ons and usage."""
+"""Lives with invoices that are sent, add-ons, usage and one-off invoices."""
 
 from uuid import uuid4
 
 from perennial.contracts.workflows import BOOKKEEPING
+from perennial.domain import keys
 from perennial.domain.catalog import AddOn
+from perennial.domain.drafts import CollectBy
 from perennial.domain.subscription.commands import When
-from tests.replay.scene import Takes
+from perennial.engine import credit_notes, invoices
+from perennial.engine.credit_notes import NewCreditNote
+from perennial.engine.invoices import Request
+from tests.replay.scene import Takes, authenticate, one_off_invoice
 from tests.support.stage import Stage, at
 
 
@@ -40,6 +45,35 @@ async def bookkeeping(stage: Stage) -> Takes:
     )
     await handle.result()
     return {"": handle}
+
+
+async def one_off_paid(stage: Stage) -> Takes:
+    """Declined, tried with another card, paid by the bank's word; then credited by a workflow of its own."""
+    clock = await stage.clock("2026-01-15 10:00")
+    customer = await stage.customer("pm_card_chargeDeclined")
+    invoice = await one_off_invoice(stage, clock, customer, collect=CollectBy.CHARGE)
+    card = await stage.card(customer, "pm_card_authenticationRequired")
+    await invoices.pay(stage.engine, invoice, Request(id="pay_again"), card)
+    await authenticate(stage, invoice)
+    key = keys.one_off_invoice(invoice)
+    await stage.signal(invoice, "payment_event", at("2026-01-15 10:00"), invoice=key, attempt=2)
+    await stage.handle(invoice).result()
+    note = await credit_notes.issue(
+        stage.engine, NewCreditNote(invoice_id=invoice, amount=500), Request(id=f"credit_{invoice}")
+    )
+    return {"": stage.handle(invoice), "credited": stage.handle(note or "")}
+
+
+async def one_off_sent(stage: Stage) -> Takes:
+    """Overdue, then paid past the gateways; another is written off."""
+    clock = await stage.clock("2026-01-15 10:00")
+    customer = await stage.customer(card=None)
+    paid = await one_off_invoice(stage, clock, customer, collect=CollectBy.SEND, net_days=14)
+    lost = await one_off_invoice(stage, clock, customer, collect=CollectBy.SEND, net_days=14)
+    await stage.advance(clock, "2026-02-15 10:00")
+    await invoices.record_payment(stage.engine, paid, "BANK 9", Request(id="paid"))
+    await invoices.give_up(stage.engine, lost, Request(id="lost"), write_off=True)
+    return {"": stage.handle(paid), "written-off": stage.handle(lost)}
 
 
 async def usage_to_the_end(stage: Stage) -> Takes:

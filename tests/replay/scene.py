@@ -10,8 +10,10 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from perennial.domain.coupons import CouponTerms
+from perennial.domain.drafts import DraftLine
 from perennial.domain.errors import Conflict
-from perennial.engine import coupons, gifts
+from perennial.engine import coupons, drafts, gifts, one_off
+from perennial.engine.drafts import NewDraft
 from perennial.engine.gifts import NewGift
 from perennial.gateways.simulator.gateway import SimulatorGateway
 from tests.support.stage import Stage
@@ -51,10 +53,19 @@ async def buy_gift(stage: Stage, clock: str, giver: str, deliver_at: datetime | 
     return bought.id
 
 
+async def one_off_invoice(stage: Stage, clock: str, customer: str, **terms: Any) -> str:
+    line = DraftLine(description="Workshop", amount=30_000)
+    new = NewDraft(customer_id=customer, currency="USD", lines=(line,), test_clock_id=clock, **terms)
+    made = await drafts.create(stage.engine, new)
+    await one_off.finalise(stage.engine, made.id)
+    return made.id
+
+
 async def authenticate(stage: Stage, subject: str, *, success: bool = True) -> None:
     """The customer passes 3-D Secure at the bank, or fails; nobody has told us yet."""
     [(reference,)] = await stage.rows(
-        "SELECT gateway_ref FROM simulator.payments WHERE key LIKE :key", key=f"charge:invoice:{subject}:%"
+        "SELECT gateway_ref FROM payment_attempts WHERE key LIKE :key AND status = 'requires_action'",
+        key=f"charge:invoice:{subject}:%",
     )
     gateway = stage.engine.gateway
     assert isinstance(gateway, SimulatorGateway)

@@ -32,6 +32,7 @@ from activities.registry import build_activities
 from perennial.contracts.activities import Record
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.gift import GiftDueKind
+from perennial.domain.one_off import OneOffDueKind
 from perennial.domain.subscription.due import DueKind
 from perennial.domain.subscription.effects import Decision
 from tests.replay import histories
@@ -210,7 +211,7 @@ def test_every_activity_is_in_a_history() -> None:
 
 
 def test_every_kind_of_due_thing_is_in_a_history() -> None:
-    known = {kind.value for kind in (*DueKind, *GiftDueKind)}
+    known = {kind.value for kind in (*DueKind, *GiftDueKind, *OneOffDueKind)}
     assert known - _timers() == set()
 
 

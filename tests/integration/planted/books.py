@@ -141,6 +141,18 @@ BOOKS = (
         "number 2 is on 2 documents",
     ),
     Defect(
+        "numbers_have_no_gap",
+        "number skipped in a year",
+        ("INSERT INTO number_series (name, next_number) VALUES ('credit_note:2027', 2)",),
+        "number 1 is missing",
+    ),
+    Defect(
+        "numbers_have_no_gap",
+        "year that was never begun",
+        (f"UPDATE invoices SET number = 'T-2027-000001' WHERE id = {PAID}",),
+        "its number 1 was never given out",
+    ),
+    Defect(
         "messages_are_delivered",
         "nobody delivers",
         ("UPDATE outbox_messages SET next_attempt_at = now() - interval '1 hour'",),

@@ -27,6 +27,12 @@ SERVICE = (
         ("DELETE FROM gifts WHERE id = :gift_waiting",),
         "its workflow runs, but no row lives",
     ),
+    Defect(
+        "rows_match_workflows",
+        "one-off invoice that nobody looks after",
+        ("UPDATE invoice_drafts SET status = 'finalised' WHERE id = :one_off_draft",),
+        "it lives, but no workflow runs for it",
+    ),
     Defect("spans_tile", "span lost", (f"DELETE FROM service_spans {SPAN}",), "a gap from"),
     Defect(
         "spans_tile",
