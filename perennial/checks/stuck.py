@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial.checks.walk import lateness
 from perennial.checks.workflows import OPEN_STATUSES, running_workflows
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.temporal.converter import readable
 
 _WIDTH = 20
 # As many are looked into; who has more of them looks at one and finds the cause of all.
@@ -131,6 +132,9 @@ async def look_at(engine: Engine, workflow_id: str) -> Run:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return Run(is_running=False, failing=(), task_attempts=0)
+    for activity in answer.pending_activities:
+        if activity.HasField("last_failure"):
+            activity.last_failure.CopyFrom(await readable(engine.temporal.data_converter, activity.last_failure))
     return _run_of(answer)
 
 
