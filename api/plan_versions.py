@@ -30,6 +30,8 @@ async def new_version(engine: Engine, body: NewPlan) -> None:
             body.dunning.grace_days,
             body.dunning.final_action,
             body.dunning.on_hard_decline,
+            body.dunning.retry_hour,
+            body.dunning.prefer_paydays,
         ),
         allow_multiple=body.allow_multiple,
         charges=tuple(charge.model_dump() for charge in body.charges),
@@ -37,6 +39,8 @@ async def new_version(engine: Engine, body: NewPlan) -> None:
         addons=tuple(addon.model_dump() for addon in body.addons),
         entitlements=tuple(body.entitlements),
         tax_inclusive=body.tax_inclusive,
+        cancel_refund=body.cancel_refund,
+        refund_to_credit=body.refund_to_credit,
     )
     check_version(new)
     if not await engine.read(lambda session: catalog.is_newest(session, new)):

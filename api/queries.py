@@ -84,6 +84,8 @@ def plan_out(version: PlanVersion, plan: Plan) -> PlanOut:
         addons=version.addons,
         entitlements=version.entitlements,
         tax_inclusive=version.tax_inclusive,
+        cancel_refund=version.cancel_refund,
+        refund_to_credit=version.refund_to_credit,
         created_at=version.created_at,
         archived_at=plan.archived_at,
     )

@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, WithJsonSchema, mo
 
 from api.schemas.common import Code, Currency, Incoming, Name, Outgoing, examples, wrong
 from perennial.domain.calendar import IntervalUnit
+from perennial.domain.catalog import RefundPolicy
 from perennial.domain.dunning import DEFAULT_POLICY, FinalAction, HardDecline
 from perennial.domain.proration import ProrationBasis
 
@@ -81,6 +82,12 @@ class DunningBody(Incoming):
     grace_days: Annotated[StrictInt, Field(ge=0, le=365)] | None = DEFAULT_POLICY.grace_days
     final_action: FinalAction = DEFAULT_POLICY.final_action
     on_hard_decline: HardDecline = DEFAULT_POLICY.on_hard_decline
+    retry_hour: Annotated[StrictInt, Field(ge=0, le=23)] | None = Field(
+        default=None, description="The local hour of retries; null: that of the first failure."
+    )
+    prefer_paydays: StrictBool = Field(
+        default=False, description="Retries for want of money wait for the next likely payday before the next retry."
+    )
 
     @model_validator(mode="after")
     def _offsets_rise(self) -> Self:
@@ -186,6 +193,10 @@ class NewPlan(Incoming):
     addons: Annotated[list[AddOnBody], Field(max_length=100)] = Field(default_factory=list)
     entitlements: Annotated[list[Entitlement], Field(max_length=100)] = Field(default_factory=list)
     tax_inclusive: StrictBool = Field(default=False, description="Whether the prices hold the tax already.")
+    cancel_refund: RefundPolicy = Field(
+        default=RefundPolicy.NONE, description="What a cancellation at once gives back when it does not say so itself."
+    )
+    refund_to_credit: StrictBool = Field(default=False, description="Whether that goes to the customer's balance.")
 
 
 class IntervalOut(Outgoing):
@@ -212,5 +223,7 @@ class PlanOut(Outgoing):
     addons: list[dict[str, Any]]
     entitlements: list[dict[str, Any]]
     tax_inclusive: bool
+    cancel_refund: str
+    refund_to_credit: bool
     created_at: datetime
     archived_at: datetime | None

@@ -19,7 +19,7 @@ from perennial.cli.session import run, unusable, within
 from perennial.db.models import Plan, PlanVersion
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.dunning import DEFAULT_POLICY
+from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
 from perennial.engine import demo_catalog, plans
 from perennial.engine.plan_checks import check_version
 
@@ -234,7 +234,7 @@ def _parse(data: dict[str, Any]) -> NewPlanVersion:
     return new
 
 
-_POLICY_FIELDS: Sequence[str] = ("retry_offsets_days", "grace_days", "final_action", "on_hard_decline")
+_POLICY_FIELDS: Sequence[str] = tuple(DunningPolicy.__slots__)
 
 
 def _first_problem(problems: Sequence[Any]) -> str:

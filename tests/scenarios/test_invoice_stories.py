@@ -185,3 +185,31 @@ async def test_what_was_credited_by_hand_is_not_given_back_again(stage: Stage) -
     assert [tuple(note) for note in notes] == [(600, 600), (300, 300)]
     [capture] = await stage.captures(sub)
     assert (capture.amount, capture.refunded) == (900, 900)
+
+
+async def test_who_pays_by_invoice_may_change_at_the_end_of_the_period(stage: Stage) -> None:
+    clock = await stage.clock("2026-02-01 10:00")
+    sub = await stage.subscribe(clock, "team-monthly", card=None, net_days=14)
+    await stage.send(sub, "change_quantity", quantity=3, when=When.PERIOD_END)
+    with pytest.raises(CommandRefused) as refused:
+        await stage.send(sub, "change_quantity", quantity=5)
+    assert refused.value.code == "payment_overdue"
+    await stage.advance(clock, "2026-02-16 10:00")
+    with pytest.raises(CommandRefused):
+        await stage.send(sub, "change_quantity", quantity=4, when=When.PERIOD_END)
+
+
+async def test_a_cancellation_gives_back_what_the_plan_says_and_where_it_says(stage: Stage) -> None:
+    plan = await stage.plan(
+        "generous",
+        interval=MONTH,
+        prices={"USD": {"type": "flat", "amount": "28.00"}},
+        cancel_refund=RefundPolicy.PRORATED,
+        refund_to_credit=True,
+    )
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, plan)
+    await stage.advance(clock, "2026-02-15 00:00")
+    await stage.send(sub, "cancel", when=When.NOW)
+    [note] = await stage.rows("SELECT total, refunded, credited FROM credit_notes WHERE subscription_id = :id", id=sub)
+    assert tuple(note) == (1400, 0, 1400)

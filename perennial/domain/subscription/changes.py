@@ -29,7 +29,7 @@ from perennial.domain.subscription.effects import (
     Message,
     Note,
 )
-from perennial.domain.subscription.lifecycle import require_settled
+from perennial.domain.subscription.lifecycle import require_nothing_overdue, require_settled
 from perennial.domain.subscription.opening import check_quantity
 from perennial.domain.subscription.periods import after_a_period
 from perennial.domain.subscription.state import (
@@ -111,7 +111,10 @@ def _change(state: State, wanted: _Wanted, command: _Change, at: datetime) -> De
             raise SamePlan(state.id, wanted.terms.code)
         note = Note(at, "change_undone", command.actor, wanted.data)
         return Decision(replace(state, scheduled_change=None), notes=(note,))
-    require_settled(state)
+    if command.when is c.When.PERIOD_END:
+        require_nothing_overdue(state)
+    else:
+        require_settled(state)
     if state.prepaid_periods:
         raise PrepaidByGift(state.id)  # periods of one plan would be served on another, without a payment
     if command.when is c.When.PERIOD_END:

@@ -272,6 +272,17 @@ def _check_ahead(until: datetime | None, at: datetime) -> None:
         raise InvalidInstant("is more than ten years ahead", field="until")
 
 
+def require_nothing_overdue(state: State) -> None:
+    """Like `require_settled`, but an invoice that was sent may still have time.
+
+    Raises:
+        PaymentOverdue, AlreadyPaused.
+    """
+    sent = state.collection is not None and not state.collection.is_overdue and not state.collection.in_flight
+    if not (sent and state.status is Status.ACTIVE):
+        require_settled(state)
+
+
 def require_settled(state: State) -> None:
     """Trialing or active with nothing owed.
 
