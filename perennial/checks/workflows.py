@@ -32,6 +32,8 @@ UNION ALL
 SELECT id FROM gifts WHERE status IN ('pending', 'scheduled', 'delivered')
 UNION ALL
 SELECT id FROM plan_migrations WHERE status = 'running'
+UNION ALL
+SELECT id FROM invoice_drafts WHERE status = 'finalised'
 """
 )
 _STILL_LIVE = text(
@@ -48,7 +50,7 @@ SELECT id FROM invoice_drafts WHERE status = 'finalised' AND id = ANY(:ids)
 
 
 async def rows_match_workflows(engine: Engine) -> Outcome:
-    """Every live subscription, gift and plan migration has a running workflow, every running workflow a live row.
+    """Every live subscription, gift, invoice and plan migration has its running workflow, and the other way round.
 
     A canceled migration may turn one last page: its workflow is not asked for a row.
     """
