@@ -47,6 +47,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("seller", "perennial.cli.seller", "app", "Who sells, and where tax is collected.", MANAGE),
     Command("tax", "perennial.cli.tax", "app", "Tax rates and what they lead to.", MANAGE),
     Command("plans", "perennial.cli.plans", "app", "Plans and their versions.", MANAGE),
+    Command("meters", "perennial.cli.meters", "app", "Meters: what is counted, and how.", MANAGE),
+    Command("usage", "perennial.cli.usage", "app", "Usage events, and what customers may use.", MANAGE),
     Command("coupons", "perennial.cli.coupons", "app", "Coupons.", MANAGE),
     Command("credits", "perennial.cli.credits", "app", "Customers' credit.", MANAGE),
     Command("subscriptions", "perennial.cli.subscriptions", "app", "Subscriptions and their commands.", MANAGE),
