@@ -150,6 +150,11 @@ def _set_payment_method(body: bodies.SetPaymentMethod, asked: Asked) -> c.Comman
     return c.SetPaymentMethod(request_id=asked.request_id, at=asked.at, payment_method_id=method.id)
 
 
+def _set_dunning(body: bodies.SetDunning, asked: Asked) -> c.Command:
+    policy = body.policy.policy if body.policy else None
+    return c.SetDunning(request_id=asked.request_id, at=asked.at, policy=policy)
+
+
 def _extend_trial(body: bodies.ExtendTrial, asked: Asked) -> c.Command:
     return c.ExtendTrial(request_id=asked.request_id, at=asked.at, until=body.until)
 
@@ -175,6 +180,7 @@ _BUILDERS: dict[str, Callable[[Any, Asked], c.Command]] = {
     "reactivate": _reactivate,
     "apply_coupon": _apply_coupon,
     "set_payment_method": _set_payment_method,
+    "set_dunning": _set_dunning,
     "extend_trial": _extend_trial,
     "retry_payment": _plain(c.RetryPayment),
     "gift": _gift,

@@ -4,7 +4,6 @@ from api.schemas.plans import NewPlan
 from perennial.db.repositories import catalog
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval
-from perennial.domain.dunning import DunningPolicy
 from perennial.engine import plans
 from perennial.engine.context import Engine
 from perennial.engine.plan_checks import check_version
@@ -25,14 +24,7 @@ async def new_version(engine: Engine, body: NewPlan) -> None:
         trial_needs_card=body.trial_needs_card,
         reminder_days=body.reminder_days,
         proration=body.proration,
-        dunning=DunningPolicy(
-            tuple(body.dunning.retry_offsets_days),
-            body.dunning.grace_days,
-            body.dunning.final_action,
-            body.dunning.on_hard_decline,
-            body.dunning.retry_hour,
-            body.dunning.prefer_paydays,
-        ),
+        dunning=body.dunning.policy,
         allow_multiple=body.allow_multiple,
         charges=tuple(charge.model_dump() for charge in body.charges),
         fees=tuple(fee.model_dump() for fee in body.fees),

@@ -17,6 +17,7 @@ from api.schemas.commands import (
     Nothing,
     Pause,
     Reactivate,
+    SetDunning,
     SetPaymentMethod,
 )
 from api.schemas.subscriptions import SubscriptionOut
@@ -116,6 +117,12 @@ async def retry_payment(subscription_id: str, engine: EngineDep, names: NamesDep
 async def give_periods(subscription_id: str, body: AddGift, engine: EngineDep, names: NamesDep) -> View:
     """Prepaid periods for somebody who subscribes already; the next renewals are free."""
     return await obey(engine, names, subscription_id, "gift", body)
+
+
+@router.post("/dunning-policy", response_model=SubscriptionOut)
+async def set_dunning_policy(subscription_id: str, body: SetDunning, engine: EngineDep, names: NamesDep) -> View:
+    """Another policy for failed payments, also for a case that runs; null: the plan's again."""
+    return await obey(engine, names, subscription_id, "set_dunning", body)
 
 
 @router.post("/skip-next", response_model=SubscriptionOut)

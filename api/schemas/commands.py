@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from api.schemas.common import Code, Currency, Id, Incoming, Instant, Quantity, examples, wrong
+from api.schemas.dunning import DunningBody
 from perennial.domain.catalog import RefundPolicy
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.commands import When
@@ -108,6 +109,12 @@ class SetPaymentMethod(Incoming):
     model_config = examples({"payment_method_id": "pm_5b1f0e6d2c9a48371be0"})
 
     payment_method_id: Id
+
+
+class SetDunning(Incoming):
+    model_config = examples({"policy": {"retry_offsets_days": [2, 5, 9], "retry_hour": 9}}, {})
+
+    policy: DunningBody | None = Field(default=None, description="Null: as the plan says.")
 
 
 class ExtendTrial(Incoming):

@@ -65,6 +65,13 @@ async def test_every_command_once(api: Api, clock: str) -> None:
     assert (await _command(api, id_, "cancel"))["cancel_at"]
     assert (await _command(api, id_, "undo-cancel"))["cancel_at"] is None
     assert (await _command(api, id_, "skip-next"))["skip_next"] is True
+    assert (await _command(api, id_, "dunning-policy", {"policy": {"retry_hour": 9}}))["status"] == "active"
+    backup = await api.post(
+        f"/v1/customers/{customer['id']}/payment-methods", {"token": "pm_card_visa:2", "default": False}
+    )
+    place = f"/v1/customers/{customer['id']}/payment-methods/{backup.json()['id']}"
+    assert (await api.ask("PATCH", place, json={"backup": True})).json()["is_backup"] is True
+    assert (await api.ask("PATCH", place, json={"default": False, "backup": False})).json()["is_backup"] is False
     method = await api.post(f"/v1/customers/{customer['id']}/payment-methods", {"token": "pm_card_mastercard"})
     changed = await _command(api, id_, "payment-method", {"payment_method_id": method.json()["id"]})
     assert changed["payment_method_id"] == method.json()["id"]
