@@ -84,10 +84,9 @@ async def test_an_empty_payload_is_no_key_to_anything() -> None:
         ("short:AAAA", "key short has 3 bytes, not 32"),
         ("odd:!!!!", "key odd is not base64"),
     ],
+    ids=["empty", "no colon", "space", "twice", "comma", "short", "not base64"],
 )
-def test_a_wrong_key_is_named_and_never_shown(
-    monkeypatch: pytest.MonkeyPatch, written: str, reason: str
-) -> None:
+def test_a_wrong_key_is_named_and_never_shown(monkeypatch: pytest.MonkeyPatch, written: str, reason: str) -> None:
     monkeypatch.setenv("PERENNIAL_PAYLOAD_KEYS", written)
     with pytest.raises(SettingsError) as refused:
         load_settings()
