@@ -22,6 +22,8 @@
     │   │   ChangePending, MovedMeanwhile                                         (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
     │   ├── GiftNotClaimable, GiftNotCancelable                                   (gifts)
+    │   ├── InvoicePaid, InvoiceNotPaid, InvoiceIsDraft, InvoiceFinal, DraftEmpty, NothingToCredit, GiftInvoice,
+    │   │   OlderInvoiceFirst                                                       (in `domain.one_off`)
     │   └── CouponExhausted, CouponExpired, CouponArchived, FirstTimeOnly, AlreadyRedeemed    (in `domain.coupons`)
     ├── NotFound                    no such thing
     ├── UnbalancedPosting           a defect: entries that do not sum to nought

@@ -25,15 +25,19 @@ class Numbering:
     by_year: bool = False
     timezone: str = "UTC"
 
-    def prefix(self, kind: str) -> str:
-        return self.invoice_prefix if kind == INVOICE else self.credit_note_prefix
+    def series(self, kind: str, as_of: datetime) -> str:
+        """Which counter a document of that kind and date takes its number from."""
+        return f"{kind}:{self._year(as_of)}" if self.by_year else kind
+
+    def name(self, kind: str, number: int, as_of: datetime) -> str:
+        prefix = self.invoice_prefix if kind == INVOICE else self.credit_note_prefix
+        return f"{prefix}-{self._year(as_of)}-{number:06d}" if self.by_year else f"{prefix}-{number:06d}"
+
+    def _year(self, as_of: datetime) -> int:
+        return as_of.astimezone(ZoneInfo(self.timezone)).year
 
 
 def take(session: Session, kind: str, numbering: Numbering, as_of: datetime) -> str:
     """The next number of `kind` for a document of `as_of`."""
-    if not numbering.by_year:
-        number: int = session.execute(_TAKE, {"series": kind}).scalar_one()
-        return f"{numbering.prefix(kind)}-{number:06d}"
-    year = as_of.astimezone(ZoneInfo(numbering.timezone)).year
-    number = session.execute(_TAKE, {"series": f"{kind}:{year}"}).scalar_one()
-    return f"{numbering.prefix(kind)}-{year}-{number:06d}"
+    number: int = session.execute(_TAKE, {"series": numbering.series(kind, as_of)}).scalar_one()
+    return numbering.name(kind, number, as_of)
