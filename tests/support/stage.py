@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHandle
 
 from perennial.contracts.views import SubscriptionView
 from perennial.contracts.workflows import Progress
+from perennial.db.repositories import usage_alerts
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.coupons import CouponTerms
 from perennial.domain.subscription import State
@@ -167,6 +168,11 @@ class Stage:
             properties={"value": value},
         )
         await usage.ingest(self.engine, [new])
+
+    async def alerts(self) -> None:
+        """What the relay does every few seconds."""
+        now = self.engine.clock()
+        await self.engine.write(lambda session: usage_alerts.tell(session, now - timedelta(minutes=1), now))
 
     # --- how things stand ----------------------------------------------------------------------------------------
 
