@@ -26,8 +26,8 @@ from tests.support.stage import Stage, at, eventually
 
 CALLS = Meter("race-calls", "Calls", "race.call", Aggregation.COUNT)
 CHARGE = UsageCharge("calls", "Calls", CALLS.code, pricing_model({"type": "per_unit", "unit_price": "0.10"}))
-BEGIN, DAYS, A_DAY = at("2026-02-01 00:00"), 8, timedelta(days=1)
-BATCHES, BATCH = 30, 24
+BEGIN, DAYS, A_DAY = at("2026-02-01 00:00"), 48, timedelta(days=1)
+BATCHES = 60
 
 
 @dataclass
@@ -79,22 +79,21 @@ async def account(engine: Engine) -> Account:
 
 
 async def test_whoever_sends_while_the_bill_is_written_finds_everything_billed_once(account: Account) -> None:
-    """Thirty senders spread events over eight days, each of which is billed meanwhile; what came late follows."""
-    step = DAYS * A_DAY / BATCH
+    """Each batch has an event for every day, and the days are billed meanwhile; what came late follows."""
 
     async def send(offset: int) -> Ingested:
-        return await account.send([BEGIN + n * step + timedelta(seconds=offset) for n in range(BATCH)])
+        return await account.send([BEGIN + day * A_DAY + timedelta(seconds=offset) for day in range(DAYS)])
 
     async def bill() -> None:
         for day in range(DAYS):
             await asyncio.to_thread(account.bill, stretch(day))
 
     *told, _ = await asyncio.gather(*(send(n) for n in range(BATCHES)), bill())
-    assert sum(each.accepted for each in told if each) == BATCHES * BATCH
+    assert sum(each.accepted for each in told if each) == BATCHES * DAYS
     await account.send([BEGIN])
     account.bill()
-    # A share of the events of every day, and the one that is surely late.
-    expected = {stretch(n).start: BATCHES * BATCH // DAYS + (n == 0) for n in range(DAYS)}
+    # One of them is late however the race goes.
+    expected = {stretch(day).start: BATCHES + (day == 0) for day in range(DAYS)}
     assert account.billed() == {day: (quantity, quantity * 10) for day, quantity in expected.items()}
     assert sum(line.quantity for line in account.lines) == sum(expected.values())
     assert sum(line.amount for line in account.lines) == sum(expected.values()) * 10
