@@ -1,221 +1,260 @@
-"""Stories of usage: in arrears, late, in several stretches, at the end; alerts and what customers are entitled to."""
+"""Usage on invoices: after renewals and changes, under coupons, in trials, gifts, pauses and long periods."""
 
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
 
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.subscription.commands import ChangeQuantity, When
-from perennial.domain.usage import Aggregation, Meter
-from perennial.engine import entitlements, meters, previews, usage
-from perennial.engine.context import Engine
-from perennial.engine.usage import RunningUsage
+from perennial.domain.subscription.commands import When
+from perennial.domain.usage import Aggregation, Meter, WrongEvents
+from perennial.engine import meters, subscriptions, usage
+from perennial.engine.subscriptions import NewSubscription
+from perennial.engine.usage import NewEvent
 from tests.support.stage import Stage, at
 
 MONTH = Interval(IntervalUnit.MONTH)
+UNITS = Meter("story-units", "Units", "story.used", Aggregation.SUM, "value")
+TEN_CENTS = {"type": "per_unit", "unit_price": "0.10"}
+FIFTY_CENTS = {"type": "per_unit", "unit_price": "0.50"}
+# A hundred are free, then ten cents, then five.
 TIERS = {
     "type": "graduated",
-    "tiers": [{"up_to": 100, "unit_price": "0"}, {"up_to": None, "unit_price": "0.01"}],
+    "tiers": [
+        {"up_to": 100, "unit_price": "0"},
+        {"up_to": 200, "unit_price": "0.10"},
+        {"up_to": None, "unit_price": "0.05"},
+    ],
 }
 
 
-@pytest.fixture
-async def calls(engine: Engine) -> Meter:
-    """A meter of this test alone; its event has the same name."""
-    code = f"calls_{uuid4().hex[:8]}"
-    meter = Meter(code, "Calls", code, Aggregation.SUM, "value")
-    await meters.create(engine, meter)
-    return meter
+class Item(NamedTuple):
+    """A line of an invoice: of what kind, how much, minor units after discounts."""
+
+    kind: str
+    quantity: Decimal
+    net: int
 
 
-def charge(meter: Meter, price: dict[str, Any] = TIERS) -> dict[str, Any]:
-    return {"code": "calls", "name": "Calls", "meter": meter.code, "prices": {"USD": price}}
+async def hybrid(stage: Stage, price: dict[str, Any] = TEN_CENTS, **more: Any) -> str:
+    """Ten dollars a period in advance, and units in arrears."""
+    await meters.create(stage.engine, UNITS)
+    charge = {"code": "units", "name": "Units", "meter": UNITS.code, "prices": {"USD": price}}
+    fields = {"interval": MONTH, "prices": {"USD": {"type": "flat", "amount": "10.00"}}} | more
+    return await stage.plan("hybrid", charges=(charge,), **fields)
 
 
-async def api_plan(stage: Stage, meter: Meter, price: dict[str, Any] = TIERS, **more: Any) -> str:
-    flat = {"USD": {"type": "flat", "amount": "10.00"}}
-    return await stage.plan("api", interval=MONTH, prices=flat, charges=(charge(meter, price),), **more)
+async def use(stage: Stage, sub: str, moment: str, units: int) -> None:
+    await stage.use(sub, UNITS.event, at(moment), units)
 
 
-async def lines(stage: Stage, subscription: str) -> list[tuple[str, str, int, int]]:
-    """Reason, description, quantity and amount of every line but the plan's, in order."""
-    found = await stage.rows(
-        "SELECT i.reason, l.description, l.quantity, l.amount FROM invoices i JOIN invoice_lines l "
-        "ON l.invoice_id = i.id WHERE i.subscription_id = :id AND l.kind = 'usage' ORDER BY i.issued_at, l.position",
-        id=subscription,
+async def invoices(stage: Stage, sub: str) -> list[list[Item]]:
+    rows = await stage.rows(
+        "SELECT i.id, l.kind, l.quantity, l.net FROM invoices i JOIN invoice_lines l ON l.invoice_id = i.id "
+        "WHERE i.subscription_id = :id ORDER BY i.issued_at, i.number, l.position",
+        id=sub,
     )
-    return [(reason, told, int(quantity), amount) for reason, told, quantity, amount in found]
+    found: dict[str, list[Item]] = {}
+    for invoice, kind, quantity, net in rows:
+        found.setdefault(invoice, []).append(Item(kind, quantity, net))
+    return list(found.values())
 
 
-def sums(found: RunningUsage) -> list[tuple[int, int]]:
-    return [(int(each.quantity), each.amount) for each in found.charges]
+async def used_periods(stage: Stage, sub: str) -> list[tuple[datetime, datetime]]:
+    rows = await stage.rows(
+        "SELECT l.period_start, l.period_end FROM invoices i JOIN invoice_lines l ON l.invoice_id = i.id "
+        "WHERE i.subscription_id = :id AND l.kind = 'usage' ORDER BY i.issued_at, i.number, l.position",
+        id=sub,
+    )
+    return [tuple(row) for row in rows]
 
 
-async def test_what_comes_late_is_on_the_next_invoice(stage: Stage, calls: Meter) -> None:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls))
-    await stage.advance(clock, "2026-01-20 10:00")
-    await stage.use(sub, calls.event, at("2026-01-18 10:00"), 1500)
-    assert sums(await usage.summary(stage.engine, sub)) == [(1500, 1400)]
-    await stage.advance(clock, "2026-02-16 10:00")
-    assert await lines(stage, sub) == [("renewal", "Calls", 1500, 1400)]
+def plan(net: int = 1000) -> Item:
+    return Item("plan", Decimal(1), net)
 
-    # Of January, which has been billed: 50 more cost 0.50, as they would have then.
-    await stage.use(sub, calls.event, at("2026-01-19 10:00"), 50)
-    # The very instant at which the new period began belongs to it.
-    await stage.use(sub, calls.event, at("2026-02-15 10:00"), 300)
-    told = await usage.summary(stage.engine, sub)
-    assert (sums(told), [each.more.amount for each in told.late]) == ([(300, 200)], [50])
-    await stage.advance(clock, "2026-03-16 10:00")
-    assert (await lines(stage, sub))[1:] == [("renewal", "Calls, late usage", 50, 50), ("renewal", "Calls", 300, 200)]
-    await stage.advance(clock, "2026-04-16 10:00")
-    assert len(await lines(stage, sub)) == 3
-    assert await stage.due_amounts(sub) == [1000, 2400, 1250, 1000]
+
+def units(quantity: int, net: int) -> Item:
+    return Item("usage", Decimal(quantity), net)
+
+
+async def test_what_was_used_comes_with_the_renewal(stage: Stage) -> None:
+    """An event at the very boundary belongs to the period that begins there."""
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage))
+    await stage.advance(clock, "2026-02-20 00:00")
+    await use(stage, sub, "2026-02-01 00:00", 30)
+    await use(stage, sub, "2026-02-20 00:00", 20)
+    await stage.advance(clock, "2026-03-01 00:00")
+    await use(stage, sub, "2026-03-01 00:00", 7)
+    assert await invoices(stage, sub) == [[plan()], [plan(), units(50, 500)]]
+    await stage.advance(clock, "2026-05-01 00:00")
+    assert (await invoices(stage, sub))[2:] == [[plan(), units(7, 70)], [plan()]]
+    assert await used_periods(stage, sub) == [
+        (at("2026-02-01 00:00"), at("2026-03-01 00:00")),
+        (at("2026-03-01 00:00"), at("2026-04-01 00:00")),
+    ]
     await stage.once_each(sub)
 
 
-async def test_a_plan_that_measures_nothing_bills_what_came_late_for_the_one_before(stage: Stage, calls: Meter) -> None:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls))
-    await stage.advance(clock, "2026-01-20 10:00")
-    await stage.use(sub, calls.event, at("2026-01-18 10:00"), 200)
-    await stage.send(sub, "change_plan", plan="basic-monthly", when="period_end")
-    await stage.advance(clock, "2026-02-16 10:00")
-    await stage.use(sub, calls.event, at("2026-02-01 10:00"), 100)
-    await stage.advance(clock, "2026-04-16 10:00")
-    assert await lines(stage, sub) == [("renewal", "Calls", 200, 100), ("renewal", "Calls, late usage", 100, 100)]
+async def test_the_same_event_again_changes_nothing(stage: Stage) -> None:
+    """Not even with another number in it: the first one counts."""
+    clock = await stage.clock("2026-02-02 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage))
+    fields: dict[str, Any] = {"id": uuid4().hex, "customer_id": stage.owners[sub], "name": UNITS.event}
+    event = NewEvent(**fields, at=at("2026-02-02 00:00"), properties={"value": 5})
+    again = NewEvent(**fields, at=at("2026-02-02 00:00"), properties={"value": 500})
+    told = [await usage.ingest(stage.engine, events) for events in ([event, event], [again])]
+    assert [(each.accepted, each.duplicates) for each in told] == [(1, 1), (0, 1)]
+    await stage.advance(clock, "2026-03-02 00:00")
+    assert await invoices(stage, sub) == [[plan()], [plan(), units(5, 50)]]
+
+
+async def test_a_change_of_plan_charges_each_stretch_as_it_was_agreed(stage: Stage) -> None:
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage))
+    await stage.advance(clock, "2026-02-15 00:00")
+    await use(stage, sub, "2026-02-10 00:00", 10)
+    await stage.send(sub, "change_plan", plan=await hybrid(stage, FIFTY_CENTS))
+    await use(stage, sub, "2026-02-15 00:00", 20)
+    await stage.advance(clock, "2026-03-02 00:00")
+    # Late for the old stretch, and at the old price.
+    await use(stage, sub, "2026-02-14 00:00", 1)
+    await stage.advance(clock, "2026-04-01 00:00")
+    found = [[item for item in invoice if item.kind == "usage"] for invoice in await invoices(stage, sub)]
+    assert [used for used in found if used] == [[units(10, 100), units(20, 1000)], [units(1, 10)]]
+    boundaries = at("2026-02-01 00:00"), at("2026-02-15 00:00"), at("2026-03-01 00:00")
+    assert (await used_periods(stage, sub))[:2] == [boundaries[:2], boundaries[1:]]
+
+
+async def test_the_end_of_the_period_is_followed_by_a_last_invoice(stage: Stage) -> None:
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage))
+    await stage.send(sub, "cancel", when=When.PERIOD_END)
+    await stage.advance(clock, "2026-02-28 00:00")
+    await use(stage, sub, "2026-02-28 00:00", 3)
+    await stage.advance(clock, "2026-03-02 00:00")
+    assert await invoices(stage, sub) == [[plan()], [units(3, 30)]]
     await stage.once_each(sub)
 
 
-async def test_a_correction_lowers_what_is_not_billed_and_gives_nothing_back(stage: Stage, calls: Meter) -> None:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls))
-    await stage.advance(clock, "2026-01-20 10:00")
-    await stage.use(sub, calls.event, at("2026-01-18 10:00"), 1500)
-    await stage.use(sub, calls.event, at("2026-01-18 11:00"), -500)
-    await stage.advance(clock, "2026-02-16 10:00")
-    await stage.use(sub, calls.event, at("2026-01-18 12:00"), -700)
-    await stage.use(sub, calls.event, at("2026-02-16 09:00"), -700)
-    await stage.advance(clock, "2026-03-16 10:00")
-    assert await lines(stage, sub) == [("renewal", "Calls", 1000, 900)]
-    # What comes later for January is set against what was taken back.
-    await stage.use(sub, calls.event, at("2026-01-18 13:00"), 800)
-    await stage.advance(clock, "2026-04-16 10:00")
-    assert (await lines(stage, sub))[1:] == [("renewal", "Calls, late usage", 800, 100)]
-
-
-async def test_the_end_bills_what_was_used(stage: Stage, calls: Meter) -> None:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls))
-    await stage.advance(clock, "2026-01-20 10:00")
-    await stage.use(sub, calls.event, at("2026-01-18 10:00"), 600)
-    await stage.send(sub, "cancel", when="now")
-    assert await lines(stage, sub) == [("final_usage", "Calls", 600, 500)]
-    # Nothing is billed any more, until it is reactivated.
-    await stage.use(sub, calls.event, at("2026-01-19 10:00"), 100)
-    await stage.send(sub, "reactivate")
-    assert (await lines(stage, sub))[1:] == [("renewal", "Calls, late usage", 100, 100)]
-
-
-async def test_nothing_used_is_no_last_invoice_however_often_it_is_tried(stage: Stage, calls: Meter) -> None:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls))
-    await stage.advance(clock, "2026-01-20 10:00")
-    await stage.send(sub, "cancel", when="now")
-    assert [bill.reason for bill in await stage.bills(sub)] == ["first_period"]
-
-
-@pytest.mark.parametrize(
-    ("price", "used", "amount"),
-    [
-        ({"type": "percentage", "rate_percent": "2", "fixed_fee": "0.10", "free_events": 1}, [100, 50, 200], 520),
-        ({"type": "commitment", "unit_price": "0.01", "commitment_amount": "20.00", "true_up": True}, [500], 2000),
-        ({"type": "per_unit", "unit_price": "0.01", "minimum_amount": "3.00"}, [], 300),
-        ({"type": "package", "package_size": "100", "package_price": "5.00"}, [101], 1000),
-    ],
-    ids=["percentage of each event", "commitment", "minimum", "started packages"],
-)
-async def test_prices_of_usage(stage: Stage, calls: Meter, price: dict[str, Any], used: list[int], amount: int) -> None:
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls, price))
-    await stage.advance(clock, "2026-01-20 10:00")
-    for n, value in enumerate(used):
-        await stage.use(sub, calls.event, at(f"2026-01-18 1{n}:00"), value)
-    seen = await previews.preview_change(
-        stage.engine,
-        sub,
-        lambda _session, _row, now: ChangeQuantity(request_id="req_preview", quantity=3, at=now, when=When.PERIOD_END),
+async def test_coupons_reach_usage_after_the_plan(stage: Stage) -> None:
+    """Twelve dollars off: ten of the plan, the two that are left of what was used."""
+    coupon = await stage.coupon(amount_off=1200, currency="USD", duration_periods=2)
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage), coupons=(coupon,))
+    await stage.advance(clock, "2026-02-02 00:00")
+    await use(stage, sub, "2026-02-02 00:00", 50)
+    await stage.advance(clock, "2026-03-02 00:00")
+    await use(stage, sub, "2026-03-02 00:00", 50)
+    await stage.advance(clock, "2026-04-01 00:00")
+    assert await invoices(stage, sub) == [[plan(0)], [plan(0), units(50, 300)], [plan(), units(50, 500)]]
+    stated = await stage.rows(
+        "SELECT discounts FROM invoices WHERE subscription_id = :id ORDER BY issued_at, number", id=sub
     )
-    await stage.send(sub, "change_quantity", quantity=3, when="period_end")
-    await stage.advance(clock, "2026-02-15 10:00")
-    assert await lines(stage, sub) == [("renewal", "Calls", sum(used), amount)]
-    assert seen.next_amount == (await stage.due_amounts(sub))[-1] == 1000 + amount
+    assert [row.discounts for row in stated] == [
+        [{"coupon": coupon, "amount": 1000, "unused": 200}],
+        [{"coupon": coupon, "amount": 1200, "unused": 0}],
+        [],
+    ]
 
 
-async def test_alerts_are_told_once_a_period(stage: Stage, calls: Meter) -> None:
-    limit = {"feature": "calls", "kind": "limit", "limit": 1000, "meter": calls.code, "alerts": [80, 100]}
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, await api_plan(stage, calls, entitlements=(limit,)))
-    await stage.advance(clock, "2026-01-20 10:00")
-
-    async def told() -> list[tuple[str, str, str]]:
-        found = await stage.rows(
-            "SELECT payload ->> 'share', payload ->> 'used', key FROM outbox_messages "
-            "WHERE subscription_id = :id AND kind = 'usage_alert' ORDER BY id",
-            id=sub,
-        )
-        return [(share, used, key.rpartition("usage_alert:")[2].removeprefix(f"{sub}:")) for share, used, key in found]
-
-    await stage.use(sub, calls.event, at("2026-01-18 10:00"), 799)
-    await stage.alerts()
-    assert await told() == []
-    await stage.use(sub, calls.event, at("2026-01-18 11:00"), 1)
-    await stage.alerts()
-    await stage.use(sub, calls.event, at("2026-01-18 12:00"), 50)
-    await stage.alerts()
-    assert await told() == [("80", "800", "calls:0:80")]
-    # Not looked at until the clock moves: it is told in its own period all the same.
-    await stage.use(sub, calls.event, at("2026-01-18 13:00"), 400)
-    await stage.advance(clock, "2026-02-20 10:00")
-    assert (await told())[1:] == [("100", "1250", "calls:0:100")]
-    await stage.use(sub, calls.event, at("2026-02-18 13:00"), 5000)
-    await stage.alerts()
-    await stage.alerts()
-    assert [key for _, _, key in (await told())[2:]] == ["calls:1:80", "calls:1:100"]
+async def test_a_percentage_is_taken_off_usage_as_well(stage: Stage) -> None:
+    coupon = await stage.coupon(percent_off=Decimal(50))
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage), coupons=(coupon,))
+    await stage.advance(clock, "2026-02-02 00:00")
+    await use(stage, sub, "2026-02-02 00:00", 50)
+    await stage.advance(clock, "2026-03-01 00:00")
+    assert (await invoices(stage, sub))[1] == [plan(500), units(50, 250)]
 
 
-async def test_entitlements_follow_access_periods_and_plans(stage: Stage, calls: Meter) -> None:
-    limit = {"feature": "calls", "kind": "limit", "limit": 1000, "meter": calls.code}
-    plan = await api_plan(stage, calls, entitlements=(limit, {"feature": "sso", "kind": "switch"}))
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, plan)
+async def test_nothing_that_is_used_in_a_trial_is_charged(stage: Stage) -> None:
+    """Not even what is told afterwards."""
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage, trial_days=14))
+    await stage.advance(clock, "2026-02-10 00:00")
+    await use(stage, sub, "2026-02-10 00:00", 100)
+    await stage.advance(clock, "2026-02-20 00:00")
+    await use(stage, sub, "2026-02-11 00:00", 100)
+    await use(stage, sub, "2026-02-15 00:00", 10)
+    await stage.advance(clock, "2026-04-15 00:00")
+    assert await invoices(stage, sub) == [[plan()], [plan(), units(10, 100)], [plan()]]
 
-    async def standing() -> dict[str, tuple[bool, Any]]:
-        found = await entitlements.of_customer(stage.engine, stage.owners[sub])
-        return {each.feature: (each.allowed, each.remaining) for each in found}
 
-    await stage.advance(clock, "2026-01-20 10:00")
-    await stage.use(sub, calls.event, at("2026-01-18 10:00"), 400)
-    assert await standing() == {"calls": (True, 600), "sso": (True, None)}
-    await stage.use(sub, calls.event, at("2026-01-18 11:00"), 700)
-    assert await standing() == {"calls": (False, 0), "sso": (True, None)}
-    await stage.advance(clock, "2026-02-16 10:00")
-    assert await standing() == {"calls": (True, 1000), "sso": (True, None)}
+async def test_what_is_used_in_a_gifted_period_is_charged_with_the_next_invoice(stage: Stage) -> None:
+    """The gift pays for the plan. Each period is counted on its own."""
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage, TIERS))
+    await stage.send(sub, "gift", gift_id=f"gift_{uuid4().hex}", periods=1)
+    await stage.advance(clock, "2026-02-10 00:00")
+    await use(stage, sub, "2026-02-10 00:00", 110)
+    await stage.advance(clock, "2026-03-10 00:00")
+    await use(stage, sub, "2026-03-10 00:00", 120)
+    assert len(await invoices(stage, sub)) == 1
+    await stage.advance(clock, "2026-04-02 00:00")
+    assert await invoices(stage, sub) == [[plan()], [plan(), units(110, 100), units(120, 200)]]
+
+
+async def test_what_is_used_in_a_pause_is_charged(stage: Stage) -> None:
+    """A pause moves the end of the period; usage that happened happened."""
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage))
+    await stage.advance(clock, "2026-02-10 00:00")
+    await use(stage, sub, "2026-02-09 00:00", 1)
     await stage.send(sub, "pause")
-    assert await standing() == {}
+    await stage.advance(clock, "2026-02-20 00:00")
+    await use(stage, sub, "2026-02-15 00:00", 10)
     await stage.send(sub, "resume")
-    await stage.send(sub, "change_plan", plan="standard-monthly", when="now")
-    assert (await standing())["export"] == (True, None)
-    await stage.send(sub, "cancel", when="now")
-    assert await standing() == {}
+    await use(stage, sub, "2026-02-20 00:00", 100)
+    await stage.advance(clock, "2026-03-11 00:00")
+    assert await invoices(stage, sub) == [[plan()], [plan(), units(111, 1110)]]
+    assert await used_periods(stage, sub) == [(at("2026-02-01 00:00"), at("2026-03-11 00:00"))]
 
 
-async def test_who_does_not_pay_is_entitled_until_access_ends(stage: Stage, calls: Meter) -> None:
-    plan = await api_plan(stage, calls, entitlements=({"feature": "sso", "kind": "switch"},))
-    clock = await stage.clock("2026-01-15 10:00")
-    sub = await stage.subscribe(clock, plan, card="pm_card_dies_after_1")
-    for day, n in (("2026-01-16 10:00", 1), ("2026-02-16 10:00", 1), ("2026-05-16 10:00", 0)):
-        await stage.advance(clock, day)
-        view = await stage.view(sub)
-        assert len(await entitlements.of_customer(stage.engine, stage.owners[sub])) == n == view.access, day
+async def test_a_yearly_plan_charges_usage_once_a_year(stage: Stage) -> None:
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage, interval=Interval(IntervalUnit.YEAR)))
+    await stage.advance(clock, "2026-12-31 00:00")
+    for moment in ("2026-03-01 00:00", "2026-12-31 00:00"):
+        await use(stage, sub, moment, 11)
+    await stage.advance(clock, "2027-02-02 00:00")
+    assert await invoices(stage, sub) == [[plan()], [plan(), units(22, 220)]]
+
+
+async def test_of_several_subscriptions_one_must_be_named(stage: Stage) -> None:
+    """Of one that has ended and one that lives it is the living one; when none lives, nobody is charged."""
+    clock = await stage.clock("2026-02-01 00:00")
+    code = await hybrid(stage, allow_multiple=True)
+    first = await stage.subscribe(clock, code)
+    customer = stage.owners[first]
+    new = NewSubscription(customer_id=customer, plan=code, currency="USD", test_clock_id=clock)
+    second = (await subscriptions.create(stage.engine, new)).id
+
+    def event() -> NewEvent:
+        moment = at("2026-02-01 00:00")
+        return NewEvent(id=uuid4().hex, customer_id=customer, name=UNITS.event, at=moment, properties={"value": 1})
+
+    with pytest.raises(WrongEvents) as refused:
+        await usage.ingest(stage.engine, [event()])
+    assert refused.value.field == "events[0].subscription_id"
+    await stage.advance(clock, "2026-02-02 00:00")
+    await stage.send(first, "cancel", when=When.NOW)
+    told = [await usage.ingest(stage.engine, [event()])]
+    await stage.send(second, "cancel", when=When.NOW)
+    told.append(await usage.ingest(stage.engine, [event()]))
+    assert [(each.accepted, each.unattributed) for each in told] == [(1, 0), (1, 1)]
+    assert [await invoices(stage, sub) for sub in (first, second)] == [[[plan()]], [[plan()], [units(1, 10)]]]
+
+
+@pytest.mark.parametrize("moment", ["2026-02-02 00:01", "2026-03-01 00:00"])
+async def test_the_future_is_not_known(stage: Stage, moment: str) -> None:
+    """On a test clock the present is where it stands."""
+    clock = await stage.clock("2026-02-02 00:00")
+    sub = await stage.subscribe(clock, await hybrid(stage))
+    with pytest.raises(WrongEvents) as refused:
+        await use(stage, sub, moment, 1)
+    assert refused.value.field == "events[0].at"
+    kept = await stage.rows("SELECT id FROM usage_events WHERE subscription_id = :id", id=sub)
+    assert kept == []
