@@ -22,12 +22,12 @@ class BookkeepingWorkflow:
     async def run(self) -> Kept:
         """What has been done, in figures."""
         as_of = workflow.now()
-        expired = await self._step(BookkeepingActivities.expire_credits, as_of)
-        closed = await self._step(BookkeepingActivities.close_months, as_of)
-        forgotten = await self._step(BookkeepingActivities.forget_idempotency_keys, as_of)
+        expired = await self._step(BookkeepingActivities.expire_credits, as_of, "let credit expire")
+        closed = await self._step(BookkeepingActivities.close_months, as_of, "close months that are over")
+        forgotten = await self._step(BookkeepingActivities.forget_idempotency_keys, as_of, "forget old keys")
         return Kept(expired, closed, forgotten)
 
-    async def _step(self, step: Callable[[BookkeepingActivities, datetime], int], as_of: datetime) -> int:
+    async def _step(self, step: Callable[[BookkeepingActivities, datetime], int], as_of: datetime, words: str) -> int:
         return await workflow.execute_activity_method(
-            step, as_of, start_to_close_timeout=STEP_TIMEOUT, retry_policy=RETRY
+            step, as_of, start_to_close_timeout=STEP_TIMEOUT, retry_policy=RETRY, summary=words
         )

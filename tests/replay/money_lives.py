@@ -1,11 +1,13 @@
 """Lives with invoices that are sent, add-ons, usage and one-off invoices."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 from perennial.contracts.workflows import BOOKKEEPING
 from perennial.domain import keys
 from perennial.domain.catalog import AddOn
 from perennial.domain.drafts import CollectBy
+from perennial.domain.dunning import DEFAULT_POLICY
 from perennial.domain.subscription.commands import When
 from perennial.engine import credit_notes, invoices
 from perennial.engine.credit_notes import NewCreditNote
@@ -32,6 +34,7 @@ async def net_terms(stage: Stage) -> Takes:
     await stage.send(sub, "record_payment", invoice=await newest(), reference="BANK 3")
     await stage.send(sub, "credit_invoice", invoice=await newest(), amount=500, reason="goodwill")
     await stage.advance(clock, "2026-04-01 10:00")
+    await stage.send(sub, "set_dunning", policy=replace(DEFAULT_POLICY, prefer_paydays=True))
     await stage.send(sub, "give_up_invoice", invoice=await newest(), write_off=True)
     await stage.send(sub, "cancel", when=When.NOW)
     return {"": stage.handle(sub)}
@@ -80,13 +83,14 @@ async def usage_to_the_end(stage: Stage) -> Takes:
     """What is measured is billed in arrears, also with a change of plan and at the end."""
     clock = await stage.clock("2026-01-15 10:00")
     sub = await stage.subscribe(clock, "api-monthly")
-    await stage.use(sub, "api_call", at("2026-01-20 10:00"), 1500)
+    await stage.advance(clock, "2026-01-21 10:00")
+    await stage.use(sub, "api_call", at("2026-01-20 10:00"), 15_000)
     await stage.advance(clock, "2026-02-20 10:00")
-    await stage.use(sub, "api_call", at("2026-02-18 10:00"), 2500)
+    await stage.use(sub, "api_call", at("2026-02-18 10:00"), 25_000)
     await stage.send(sub, "change_plan", plan="standard-monthly")
     await stage.advance(clock, "2026-03-20 10:00")
     await stage.send(sub, "change_plan", plan="api-monthly", when=When.PERIOD_END)
     await stage.advance(clock, "2026-04-20 10:00")
-    await stage.use(sub, "api_call", at("2026-04-18 10:00"), 3500)
+    await stage.use(sub, "api_call", at("2026-04-18 10:00"), 35_000)
     await stage.send(sub, "cancel", when=When.NOW)
     return {"": stage.handle(sub)}

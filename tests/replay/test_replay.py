@@ -163,7 +163,7 @@ async def test_another_order_of_steps_is_noticed(
 
 async def test_another_amount_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server would let it pass: it compares the kinds of steps, not what is in them."""
-    monkeypatch.setattr(PlanTerms, "amount", lambda self, quantity: 1)
+    monkeypatch.setattr(PlanTerms, "_price", lambda self, model, quantity: 1)
     listener = Listener()
     assert "yearly" not in await failures(RUNNERS["unsandboxed"], listener)
     [yearly] = [history for history in histories.read_all() if history.workflow_id == "yearly"]
@@ -205,7 +205,7 @@ def test_every_command_is_in_a_history_as_an_update_and_as_a_signal(definer: typ
 
 
 def test_every_activity_is_in_a_history() -> None:
-    parts: Any = SimpleNamespace(sessions=None, gateway=None)
+    parts: Any = SimpleNamespace(sessions=None, gateway=None, taxes=None)
     known = {ActivityDefinition.must_from_callable(activity).name for activity in build_activities(parts)}
     assert known - _told(r'"activityType":\{"name":"([a-z_.]+)"\}') == set()
 
