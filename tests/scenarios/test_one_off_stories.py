@@ -1,6 +1,8 @@
 """One-off invoices on test clocks: sent and overdue, charged through a silent gateway, lost runs, many at once."""
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,11 +13,12 @@ from perennial.domain.calendar import Period
 from perennial.domain.drafts import CollectBy, DraftLine
 from perennial.domain.errors import InvoiceNotOpen
 from perennial.domain.one_off import InvoicePaid, OneOffState
-from perennial.engine import credit_notes, customers, drafts, invoices, one_off
+from perennial.engine import credit_notes, customers, drafts, invoices, one_off, webhooks
 from perennial.engine.credit_notes import CreditReason, NewCreditNote
 from perennial.engine.drafts import NewDraft
 from perennial.engine.invoices import Request
 from perennial.gateways.simulator import faults as simulator
+from perennial.gateways.simulator import signatures
 from perennial.gateways.simulator.gateway import SimulatorGateway
 from tests.support.stage import Stage, at, eventually
 
@@ -50,6 +53,12 @@ async def state(stage: Stage, invoice: str) -> OneOffState:
 
 def request(name: str) -> Request:
     return Request(id=f"req_{name}")
+
+
+async def with_faults(stage: Stage, faults: simulator.SimulatorFaults) -> None:
+    """From now on: the gateway looks for them every quarter of a second."""
+    simulator.set_faults(stage.engine.db, faults)
+    await asyncio.sleep(0.3)
 
 
 async def test_a_sent_invoice_is_overdue_when_its_time_is_over(stage: Stage) -> None:
@@ -100,7 +109,11 @@ async def test_a_charge_that_needs_the_customer_is_paid_by_the_banks_word(stage:
     gateway = stage.engine.gateway
     assert isinstance(gateway, SimulatorGateway)
     await asyncio.to_thread(gateway.authenticate, reference, success=True)
-    await stage.signal(invoice, "payment_event", at("2026-03-20 11:00"), invoice=key, attempt=1)
+    event: dict[str, Any] = {"id": f"evt_{invoice}", "kind": "payment_succeeded", "charge_key": keys.charge(key, 1)}
+    event |= {"gateway_ref": reference, "status": "succeeded", "decline_code": None}
+    body = json.dumps(event | {"amount": 30_000, "currency": "USD"}).encode()
+    signed = signatures.sign(stage.engine.settings.webhook_secret, body, datetime.now(UTC))
+    assert await webhooks.receive(stage.engine, "simulator", body, {signatures.HEADER: signed})
     await stage.handle(invoice).result()
     assert await status(stage, invoice) == "paid"
 
@@ -110,7 +123,8 @@ async def test_lost_answers_of_charge_and_refund_are_found_again(stage: Stage) -
     customer = await stage.customer("pm_card_captures_then_times_out")
     invoice = await issued(stage, clock, customer)
     await eventually(lambda: _is(stage, invoice, "paid"))
-    simulator.set_faults(stage.engine.db, simulator.SimulatorFaults(lose_answer_every=2))
+    before = simulator.injected(stage.engine.db).get("lose_answer_every", 0)
+    await with_faults(stage, simulator.SimulatorFaults(lose_answer_every=2))
     try:
         notes = [
             await credit_notes.issue(
@@ -123,6 +137,7 @@ async def test_lost_answers_of_charge_and_refund_are_found_again(stage: Stage) -
     for note in notes:
         assert note is not None
         await stage.handle(note).result()
+    assert simulator.injected(stage.engine.db)["lose_answer_every"] > before
     [capture] = await stage.captures(invoice)
     assert (capture.amount, capture.refunded) == (30_000, 15_000)
     assert (await told(stage, customer)).count("refund_sent") == 2
@@ -147,6 +162,31 @@ async def test_a_lost_run_is_started_again_by_whoever_needs_it(stage: Stage) -> 
     assert await stage.books(invoice) == {"receivable": 0, "revenue": -30_000, "bad_debt": 30_000}
     [(count,)] = await stage.rows("SELECT count(*) FROM invoices WHERE id = :id", id=invoice)
     assert count == 1
+
+
+async def test_a_credit_note_whose_run_was_lost_is_sent_after_all(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document is there and its refund waits: a new run finds it under its key."""
+    monkeypatch.setattr(credit_notes, "ANSWER_TIMEOUT_SECONDS", 0.2)
+    clock = await stage.clock("2026-03-20 11:00")
+    invoice = await issued(stage, clock, await stage.customer())
+    await with_faults(stage, simulator.SimulatorFaults(error_every=1))
+    try:
+        asked = NewCreditNote(invoice_id=invoice, amount=700)
+        await credit_notes.issue(stage.engine, asked, request(f"lost{invoice}"))
+        note = keys.document_id("cn", keys.credit(invoice, f"req_lost{invoice}"))
+        await eventually(
+            lambda: stage.rows("SELECT 1 FROM refunds WHERE credit_note_id = :id AND status = 'pending'", id=note)
+        )
+        await stage.handle(note).terminate()
+    finally:
+        simulator.set_faults(stage.engine.db, simulator.NO_FAULTS)
+    assert await credit_notes.repair(stage.engine, note)
+    await stage.handle(note).result()
+    [capture] = await stage.captures(invoice)
+    assert capture.refunded == 700
+    assert not await credit_notes.repair(stage.engine, note)
 
 
 async def test_of_a_payment_and_a_void_at_once_one_happens(stage: Stage) -> None:
