@@ -49,7 +49,7 @@ class BillingActivities:
                 self._write(session, task.record, task.as_of)
                 invoice = found or invoices.issue(session, task.subject, draft, task.as_of, self._taxes)
                 if invoice is None:
-                    return PaymentFact(draft.key, PaymentStatus.PAID, 0, task.as_of)
+                    return _nothing_owed(draft.key, 0, task.as_of)
                 attempt = payments.find(session, invoice.id, 1) if found and effect.collect else None
                 if attempt is None and invoice.status == OPEN and effect.collect:
                     attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
@@ -66,7 +66,10 @@ class BillingActivities:
             effect = task.effect
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
-                invoice = invoices.get(session, effect.invoice)
+                found = invoices.find(session, effect.invoice)
+                if found is None:
+                    return _nothing_owed(effect.invoice, effect.attempt, task.as_of)
+                invoice = found
                 made = payments.find(session, invoice.id, effect.attempt)
                 unclear = payments.live(session, invoice.id)
             if made is not None and made.status not in payments.LIVE:
@@ -90,7 +93,10 @@ class BillingActivities:
             effect = task.effect
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
-                invoice = invoices.get(session, effect.invoice)
+                found = invoices.find(session, effect.invoice)
+                if found is None:
+                    return _nothing_owed(effect.invoice, effect.attempt, task.as_of)
+                invoice = found
                 attempt = payments.find(session, invoice.id, effect.attempt)
             if invoice.status != OPEN or attempt is None:
                 return _closed_fact(invoice, effect.attempt)
@@ -119,7 +125,10 @@ class BillingActivities:
 
     @activity.defn
     def receive(self, task: tasks.ReceiveTask) -> PaymentFact:
-        """Write a payment down that came past the gateways; an attempt that is still alive is withdrawn first."""
+        """Write a payment down that came past the gateways; an attempt that is still alive is withdrawn first.
+
+        Should that attempt have paid, both have: the second payment is the customer's credit.
+        """
         with translated():
             effect = task.effect
             with unit_of_work(self._sessions) as session:
@@ -130,8 +139,8 @@ class BillingActivities:
                 self._clear_up(invoice, attempt, task.as_of)
             with unit_of_work(self._sessions) as session:
                 invoice = invoices.get(session, effect.invoice, lock=True)
+                payments.receive(session, invoice, effect.attempt, effect.reference, task.as_of)
                 if invoice.status == OPEN:
-                    payments.receive(session, invoice, effect.attempt, effect.reference, task.as_of)
                     invoice = replace(invoice, status=PAID, closed_at=task.as_of)
             return _closed_fact(invoice, effect.attempt)
 
@@ -237,6 +246,13 @@ _STATUS = {
     # Withdrawn by an older run of this workflow: no money moved, and the next attempt has a key of its own.
     ChargeStatus.CANCELED: PaymentStatus.DECLINED,
 }
+
+
+def _nothing_owed(key: str, attempt: int, at: datetime) -> PaymentFact:
+    """A draft that came to nothing made no invoice: nobody used anything up to the end. So whoever asks after it hears
+    that it is paid.
+    """
+    return PaymentFact(key, PaymentStatus.PAID, attempt, at)
 
 
 def _closed_fact(invoice: IssuedInvoice, attempt: int) -> PaymentFact:

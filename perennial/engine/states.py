@@ -21,10 +21,9 @@ def current(session: Session, row: Subscription) -> State:
     if case is None or not case.in_flight or case.closing:
         return state
     invoice = invoices.find(session, case.invoice)
-    if invoice is None:
-        return state
-    at = invoice.closed_at or invoice.issued_at
-    if invoice.status == PAID:
+    at = (invoice.closed_at or invoice.issued_at) if invoice else state.as_of
+    if invoice is None or invoice.status == PAID:
+        # It is written down with its invoice, so a missing one is one that had no line: nothing is owed.
         fact = PaymentFact(case.invoice, PaymentStatus.PAID, case.attempt, at)
     elif case.due_at and not case.attempt:
         fact = PaymentFact(case.invoice, PaymentStatus.OPEN, 0, at)
