@@ -15,7 +15,8 @@ from perennial.db.tables import table_of
 from perennial.domain import keys
 from perennial.domain.ledger import overpayment_received, payment_received
 from perennial.domain.subscription.effects import Message, Trigger
-from perennial.domain.subscription.payments import NO_PAYMENT_METHOD
+from perennial.domain.subscription.opening import MAX_AMOUNT
+from perennial.domain.subscription.payments import AMOUNT_TOO_LARGE, NO_PAYMENT_METHOD
 
 PENDING, SUCCEEDED, DECLINED, CANCELED = "pending", "succeeded", "declined", "canceled"
 REQUIRES_ACTION, PROCESSING = "requires_action", "processing"
@@ -83,13 +84,13 @@ def begin(
     """Write the attempt down before anything is sent. An attempt that exists is answered as it is."""
     token = _token(session, method_id)
     key = keys.charge(invoice.key, n)
-    usable = token is not None
+    hopeless = _hopeless(token, invoice.amount_due)
     new = Attempt(
         id=keys.document_id("pay", key),
         key=key,
         n=n,
-        status=PENDING if usable else DECLINED,
-        decline_code=None if usable else NO_PAYMENT_METHOD,
+        status=DECLINED if hopeless else PENDING,
+        decline_code=hopeless,
         started_at=as_of,
         gateway=gateway,
         gateway_ref=None,
@@ -113,7 +114,7 @@ def begin(
             "status": new.status,
             "decline_code": new.decline_code,
             "started_at": as_of,
-            "finished_at": None if usable else as_of,
+            "finished_at": as_of if hopeless else None,
         },
     )
     if made is None:
@@ -121,6 +122,13 @@ def begin(
         assert found is not None, key
         return found
     return new
+
+
+def _hopeless(token: str | None, amount: int) -> str | None:
+    """Why no gateway need be asked, if so: it would refuse the request as wrong, again and again."""
+    if token is None:
+        return NO_PAYMENT_METHOD
+    return AMOUNT_TOO_LARGE if amount > MAX_AMOUNT else None
 
 
 def _token(session: Session, method_id: str | None) -> str | None:

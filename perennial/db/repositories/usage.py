@@ -19,6 +19,7 @@ from perennial.domain.calendar import Period
 from perennial.domain.catalog import UsageCharge
 from perennial.domain.pricing import Percentage, price, pricing_data, pricing_model
 from perennial.domain.subscription.effects import Line, LineKind
+from perennial.domain.subscription.opening import MAX_AMOUNT
 from perennial.domain.subscription.state import UsageStretch
 from perennial.domain.usage import Aggregation, Comparison, Filter
 from perennial.domain.usage import Meter as MeterTerms
@@ -74,7 +75,12 @@ def rated(
     earlier = [
         _line(each.more, tax_inclusive=tax_inclusive, late=True) for each in late(session, subscription_id, currency)
     ]
-    now = [_line(each, tax_inclusive=tax_inclusive) for each in stretches(session, subscription_id, due, currency)]
+    now = [
+        _line(each, tax_inclusive=inclusive)
+        for each, inclusive in zip(
+            stretches(session, subscription_id, due, currency), _inclusive(due, tax_inclusive), strict=True
+        )
+    ]
     return _told([*earlier, *now])
 
 
@@ -97,8 +103,10 @@ def bill(
         _settle_late(session, subscription_id, each)
     # A stretch that is there already came to nothing, and so did its invoice: what came since is late.
     lines += [
-        _line(each, tax_inclusive=tax_inclusive)
-        for each in stretches(session, subscription_id, due, currency)
+        _line(each, tax_inclusive=inclusive)
+        for each, inclusive in zip(
+            stretches(session, subscription_id, due, currency), _inclusive(due, tax_inclusive), strict=True
+        )
         if _write_billed(session, subscription_id, each, invoice_id)
     ]
     session.execute(
@@ -198,8 +206,19 @@ def _rate(
     for (charge, period), quantity in zip(parts, quantities, strict=True):
         used = max(quantity, Decimal(0))
         values = _values(session, subscription_id, charge.meter, period) if isinstance(charge.price, Percentage) else ()
-        found.append(Rated(charge, period, used, price(charge.price, used, currency, values)))
+        # Beyond that no gateway takes anything, nor any column: a number that somebody mistyped must not stop the bill.
+        amount = min(price(charge.price, used, currency, values), MAX_AMOUNT)
+        found.append(Rated(charge, period, used, amount))
     return found
+
+
+def _inclusive(due: Sequence[UsageStretch], otherwise: bool) -> list[bool]:  # noqa: FBT001 - what drafts say
+    """Of each charge of each stretch, whether its price holds the tax."""
+    return [
+        otherwise if stretch.tax_inclusive is None else stretch.tax_inclusive
+        for stretch in due
+        for _ in stretch.charges
+    ]
 
 
 def _values(session: Session, subscription_id: str, meter: str, period: Period) -> Sequence[Decimal]:

@@ -251,6 +251,7 @@ def _draft(state: State, old: State, change: PlanChange, request_id: str, at: da
         period=rest,
         lines=tuple(lines),
         due_at=due_date(state, at),
+        tax_inclusive=state.terms.tax_inclusive,
     )
 
 

@@ -82,7 +82,7 @@ class InvoiceDraft:
     Tax and what was used in the stretches `usage` are found when it is issued, and stand in no sum here. `coupons` are
     those in force, with what is left of an amount after the lines: it goes on to the usage. `due_at`: until when an
     invoice is to be paid that is sent; None: it is charged at once. `tax_inclusive`: whether the prices of usage hold
-    their tax.
+    their tax, where its stretch does not say so itself.
     """
 
     key: str

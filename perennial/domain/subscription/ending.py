@@ -89,7 +89,8 @@ def _last_usage(state: State, at: datetime) -> InvoiceDraft:
         period=Period(stretches[0].start, max(at, stretches[-1].end)),
         lines=(),
         usage=stretches,
-        coupons=state.period_discounts,
+        # Those that a renewal at this instant would have: what is left of a coupon's periods counts invoices.
+        coupons=tuple(each for each in state.discounts if each.is_for(state.terms.code)),
         due_at=due_date(state, at),
         tax_inclusive=state.terms.tax_inclusive,
     )

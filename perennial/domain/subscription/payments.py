@@ -20,6 +20,7 @@ from perennial.domain.subscription.periods import enter_new_cycle
 from perennial.domain.subscription.state import (
     Closing,
     Collection,
+    Discount,
     Pause,
     Span,
     SpanKind,
@@ -29,6 +30,7 @@ from perennial.domain.subscription.state import (
 )
 
 NO_PAYMENT_METHOD = "no_payment_method"
+AMOUNT_TOO_LARGE = "amount_too_large"
 # A further failure does not move these: what is paused has its case standing still, what is unpaid has lost it.
 _STAYS = (Status.INCOMPLETE, Status.UNPAID, Status.PAUSED, Status.CANCELED, Status.EXPIRED)
 AUTHENTICATION_REQUIRED = "authentication_required"
@@ -46,6 +48,8 @@ def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
     is_old = fact.status is PaymentStatus.OPEN or fact.attempt < case.attempt
     if is_old and not gone:
         return Decision(state)  # late news of an attempt that has been followed by another one
+    if fact.status is PaymentStatus.CLOSED:
+        state = _without_credit_for(state, fact.invoice)
     if fact.invoice != case.invoice:
         arrears = tuple(each for each in case.arrears if each.invoice != fact.invoice) if gone else case.arrears
         return Decision(replace(state, collection=replace(case, arrears=arrears)))
@@ -104,11 +108,13 @@ def _next_in_arrears(state: State, case: Collection, at: datetime) -> Decision:
     return overdue(state, at) if first.due_at <= at else _settled(state, at)
 
 
+def _without_credit_for(state: State, invoice: str) -> State:
+    """What was not paid for is not credited later; the invoice of an upgrade holds the credit for the old rest."""
+    return replace(state, period_amount=0) if invoice in state.period_invoices else state
+
+
 def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:
     paid = fact.status is PaymentStatus.PAID
-    if not paid and case.invoice in state.period_invoices:
-        # What was not paid for is not credited later; the invoice of an upgrade holds the credit for the old rest.
-        state = replace(state, period_amount=0)
     by_request = case.closing in (Closing.VOID, Closing.WRITE_OFF)
     if case.arrears and case.closing and not by_request:
         first, rest = case.arrears[0], case.arrears[1:]
@@ -117,6 +123,8 @@ def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> De
     if case.arrears:
         return _next_in_arrears(state, replace(case, closing=None), at)
     state = replace(state, collection=None)
+    if not paid and state.status is Status.INCOMPLETE:
+        state = replace(state, discounts=_unused_discounts(state))
     if case.closing is Closing.REQUEST and state.cancellation:
         return cancel_now(state, state.cancellation, at)
     if paid:
@@ -124,6 +132,12 @@ def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> De
     if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
         return end(state, at, Status.EXPIRED, "first_payment_not_settled")
     return _settled(state, at) if by_request else _after_dunning(state, at)
+
+
+def _unused_discounts(state: State) -> tuple[Discount, ...]:
+    """The period that a coupon was used for never began: it is there again for whoever comes back."""
+    used = {discount.coupon for discount in state.period_discounts}
+    return (*state.period_discounts, *(each for each in state.discounts if each.coupon not in used))
 
 
 def _settled(state: State, at: datetime) -> Decision:
@@ -143,7 +157,7 @@ def _settled(state: State, at: datetime) -> Decision:
 
 
 def _activated(state: State, at: datetime) -> Decision:
-    state = replace(state, status=Status.ACTIVE, incomplete_until=None)
+    state = replace(state, status=Status.ACTIVE, incomplete_until=None, fees_billed=True)
     message = Message(keys.notify("subscription_started", f"{state.id}:{state.period_no}"), "subscription_started")
     return Decision(state, notes=(Note(at, "activated"),), messages=(message,))
 
@@ -190,7 +204,7 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
 
 
 def _classify(code: str | None) -> DeclineClass:
-    return DeclineClass.HARD if code in (None, NO_PAYMENT_METHOD) else dunning.classify(code)
+    return DeclineClass.HARD if code in (None, NO_PAYMENT_METHOD, AMOUNT_TOO_LARGE) else dunning.classify(code)
 
 
 def _waits_for(case: Collection, kind: DeclineClass) -> WaitsFor | None:

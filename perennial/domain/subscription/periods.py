@@ -107,7 +107,8 @@ def _billed(state: State) -> Decision:
         status=status,
         span=span,
         discounts=after_a_period(state.discounts, state.terms.code),
-        fees_billed=True,
+        # A first invoice that is never paid is void, and its fees with it (`payments`).
+        fees_billed=state.fees_billed or status is not Status.INCOMPLETE,
         usage_due=(),
         collection=collection,
         period_amount=recurring,

@@ -78,12 +78,17 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class UsageStretch:
-    """Service whose usage is still to be charged, on the terms that were in force. Half-open, UTC."""
+    """Service whose usage is still to be charged, on the terms that were in force. Half-open, UTC.
+
+    `tax_inclusive`: whether their prices hold the tax; None, in states that are older than the field: as those of the
+    invoice.
+    """
 
     period_no: int
     start: datetime
     end: datetime
     charges: tuple[UsageCharge, ...]
+    tax_inclusive: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ def close_usage(state: State, at: datetime) -> State:
     """What has been used since the last time becomes due, on the terms under which it was used; counting goes on."""
     if state.usage_from is None or not state.terms.charges or at <= state.usage_from:
         return state
-    stretch = UsageStretch(state.period_no, state.usage_from, at, state.terms.charges)
+    terms = state.terms
+    stretch = UsageStretch(state.period_no, state.usage_from, at, terms.charges, terms.tax_inclusive)
     return replace(state, usage_due=(*state.usage_due, stretch), usage_from=at)
 
 
