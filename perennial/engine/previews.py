@@ -107,16 +107,18 @@ def _preview(engine: Engine, session: Session, at: datetime, outcome: Outcome) -
     state = outcome.state
     draft = outcome.drafts[0] if outcome.drafts else None
     assessed = _assessed(engine, session, state, draft, at) if draft else None
-    given = sum(credit_notes.amount_of(session, credit) for credit in outcome.credits)
-    surplus = 0
+    notes = list(outcome.credits)
     if draft and assessed and assessed.surplus:
-        surplus = credit_notes.amount_of(session, invoices.surplus_of(draft, assessed))
-    result = assessed.result if assessed else Assessment((), ())
-    to_balance = surplus + sum(
-        credit_notes.amount_of(session, credit) for credit in outcome.credits if not credit.refund
+        notes.append(invoices.surplus_of(draft, assessed))
+    given = [credit_notes.given(session, note) for note in notes]
+    issued = sum(each.total for each in given)
+    refunded = sum(
+        credit_notes.refundable(session, each) for each, note in zip(given, notes, strict=True) if note.refund
     )
+    result = assessed.result if assessed else Assessment((), ())
     balance = credits.balance(session, state.customer_id, state.currency, at)
-    applied = min(balance + (to_balance if draft else 0), result.total)
+    # What cannot go back the way it was paid goes to the balance as well, and pays.
+    applied = min(balance + issued - refunded, result.total)
     upcoming = _next_invoice(state)
     return Preview(
         effective_at=at,
@@ -130,7 +132,7 @@ def _preview(engine: Engine, session: Session, at: datetime, outcome: Outcome) -
         total=result.total,
         credit_applied=applied,
         amount_due=result.total - applied,
-        credit_issued=given + surplus,
+        credit_issued=issued,
         next_invoice_at=upcoming[0] if upcoming else None,
         next_amount=_next_amount(engine, session, state, upcoming) if upcoming else None,
         view=view_of(state),

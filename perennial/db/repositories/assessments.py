@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from perennial.contracts.activities import Subject
 from perennial.db.models import Invoice
 from perennial.db.repositories import corrections, tax, usage
+from perennial.db.repositories.corrections import Charged
+from perennial.db.repositories.statuses import UNCOLLECTIBLE, VOID
 from perennial.db.repositories.tax import Parties
 from perennial.domain.assessment import Assessment, CorrectedTax, assess
 from perennial.domain.corrections import TakenBack, take_back
@@ -129,27 +131,44 @@ def _stated(lines: Sequence[Line], coupons: Sequence[Discount]) -> tuple[StatedD
 def _corrected(
     session: Session, lines: list[Line]
 ) -> tuple[list[Line], tuple[tuple[int, TakenBack], ...], dict[int, CorrectedTax]]:
-    """Credit lines bear the taxes of what they take back, and take back no more than is left of it."""
+    """Credit lines bear the taxes of what they take back, and take back no more than is left of it.
+
+    A line is of one kind of tax (EN 16931 has no other): what was charged with other taxes is taken back by a line of
+    its own. What was given up is not taken back: nobody paid for it.
+    """
     keys = tuple(dict.fromkeys(key for line in lines for key in line.corrects))
     if not keys:
         return lines, (), {}
-    found = session.execute(select(Invoice.key, Invoice.id).where(Invoice.key.in_(keys)))
+    found = session.execute(
+        select(Invoice.key, Invoice.id).where(Invoice.key.in_(keys), Invoice.status.not_in((VOID, UNCOLLECTIBLE)))
+    )
     ids: dict[str, str] = {key: invoice for key, invoice in found}  # noqa: C416 - a row is no pair for mypy
     # Newest first, like a credit note.
     charged = corrections.charged(session, [ids[key] for key in reversed(keys) if key in ids], recurring=True)
-    left, taken, corrected = list(charged.lines), [], {}
-    for n, line in enumerate(lines):
+    left, told, taken, corrected = list(charged.lines), [], [], {}
+    for line in lines:
         if not line.corrects:
+            told.append(line)
             continue
         parts = take_back(left, -line.amount)
-        priced = {(part.invoice, part.position): part for part in parts}
-        left = [each.less(priced.get((each.invoice, each.position))) for each in left]
-        inclusive = {(each.invoice, each.position): each.inclusive for each in charged.lines}
-        back = sum(part.total if inclusive[part.invoice, part.position] else part.net for part in parts)
-        lines[n] = replace(line, amount=-back)
-        taken += [(n, part) for part in parts]
-        corrected[n] = CorrectedTax(sum(part.net for part in parts), _taxes(parts, charged.rates))
-    return lines, tuple(taken), corrected
+        gone = {(part.invoice, part.position): part for part in parts}
+        left = [each.less(gone.get((each.invoice, each.position))) for each in left]
+        for inclusive, alike in _by_taxes(parts, charged):
+            n, back = len(told), sum(part.total if inclusive else part.net for part in alike)
+            told.append(replace(line, amount=-back, tax_inclusive=inclusive))
+            taken += [(n, part) for part in alike]
+            corrected[n] = CorrectedTax(sum(part.net for part in alike), _taxes(alike, charged.rates))
+    return told, tuple(taken), corrected
+
+
+def _by_taxes(parts: Sequence[TakenBack], charged: Charged) -> list[tuple[bool, list[TakenBack]]]:
+    """Parts that bore the same taxes, on top of the price or in it (the flag)."""
+    inclusive = {(line.invoice, line.position): line.inclusive for line in charged.lines}
+    groups: dict[tuple[bool, tuple[TaxRate, ...]], list[TakenBack]] = {}
+    for part in parts:
+        rates = tuple(charged.rates[part.invoice, position] for position, _ in part.taxes)
+        groups.setdefault((inclusive[part.invoice, part.position], rates), []).append(part)
+    return [(is_inclusive, alike) for (is_inclusive, _), alike in groups.items()]
 
 
 def _taxes(parts: Sequence[TakenBack], rates: dict[tuple[str, int], TaxRate]) -> tuple[tuple[TaxRate, int], ...]:
