@@ -20,6 +20,7 @@ from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
 from perennial.stack import ChildProcess, Stack
 from tests.integration.world import World, populate
+from tests.support.paper_books import open_books
 from worker import build_worker
 
 
@@ -28,6 +29,13 @@ def own_stack() -> Iterator[Stack]:
     with Stack.throw_away() as running:
         upgrade(running.database_url)
         yield running
+
+
+@pytest.fixture(scope="session")
+async def paper_books(stack: Stack) -> AsyncIterator[Engine]:
+    """For lives on paper: no worker, plans of their own, and a seller that each test sets."""
+    async with open_books(stack) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
