@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from perennial.engine import gifts
 from tests.api.asking import Api, problem
+from tests.support.stage import eventually
 
 WORKSHOP = {"description": "Workshop", "quantity": "1.5", "unit_price": "200.00"}
 YEAR = {
@@ -165,12 +167,18 @@ async def test_nothing_is_done_to_a_draft_or_to_what_is_not_there(api: Api, cust
         problem(await api.post(f"/v1/invoices/inv_none/{command}", body), 404)
 
 
-async def test_a_gift_is_canceled_not_voided(api: Api) -> None:
+async def test_a_gift_is_canceled_not_voided(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gifts, "OUTCOME_TIMEOUT_SECONDS", 0.1)  # its giver has to go to the bank
     giver = await api.customer("pm_card_authenticationRequired")
     recipient = {"recipient_name": "Eve", "recipient_email": "eve@example.com"}
     gift = {"giver_id": giver["id"], "plan": "basic-monthly", "periods": 1} | recipient
     made = (await api.post("/v1/gifts", gift)).json()
-    [invoice] = (await api.get("/v1/invoices", gift_id=made["id"])).json()["data"]
+
+    async def issued() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await api.get("/v1/invoices", gift_id=made["id"])).json()["data"]
+        return found
+
+    [invoice] = await eventually(issued)
     assert invoice["status"] == "open"
     for command in ("void", "mark-uncollectible", "pay"):
         problem(await api.post(f"/v1/invoices/{invoice['id']}/{command}"), 409, "gift_invoice")
