@@ -274,6 +274,7 @@ def test_events_that_wait_for_a_bill_are_late(database: Engine) -> None:
 
 def test_two_batches_with_the_same_events_do_not_wait_for_each_other_for_ever(database: Engine) -> None:
     billing = Billing(database)
+    billing.send([("first", 1, 0)])
     events = [(f"{n:02}", 1, 1) for n in range(20)]
     with ThreadPoolExecutor(2) as crowd, Session(database) as session:
         # Both wait for one in the middle of them; then the first to go on would meet what the other one holds.
