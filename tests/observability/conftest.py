@@ -12,10 +12,14 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 
 from perennial.config import Settings
 from perennial.engine.context import Engine, open_engine
+from perennial.ports import GatewayUnavailable
 from perennial.stack import ChildProcess, Stack
+from tests.support.stage import Stage, eventually
 from worker import build_worker
 
 Beside = Callable[..., AbstractAsyncContextManager[Engine]]
@@ -40,6 +44,38 @@ def beside(engine: Engine) -> Beside:
             made.close()
 
     return opened
+
+
+async def at_rest(stage: Stage, clock: str | None) -> str:
+    """A subscription whose last step is written down, so that it does not write over what a test puts there."""
+    sub = await stage.subscribe(clock)
+
+    async def rests() -> bool:
+        return not (await stage.progress(sub)).busy
+
+    await eventually(rests)
+    return sub
+
+
+async def handed_over(engine: Engine, sub: str) -> Stage:
+    """The server would wait three seconds for the worker that has just gone."""
+    client, execution = engine.temporal, WorkflowExecution(workflow_id=sub)
+    request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
+    await client.workflow_service.reset_sticky_task_queue(request)
+    return Stage(engine)
+
+
+class Silent:
+    """A gateway that is away."""
+
+    def __init__(self, gateway: Any) -> None:
+        self._gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def charge(self, request: object) -> None:
+        raise GatewayUnavailable("nobody answers at the gateway")
 
 
 class Process(ChildProcess):

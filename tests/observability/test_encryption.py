@@ -5,12 +5,10 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import Payload, WorkflowExecution
-from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
 from perennial.checks.stuck import look_at
@@ -18,11 +16,10 @@ from perennial.domain.errors import CommandRefused
 from perennial.engine import subscriptions
 from perennial.engine.context import Engine
 from perennial.gateways.registry import build_gateway
-from perennial.ports import GatewayUnavailable
 from perennial.stack.ports import free_port
 from perennial.stack.temporal import _binary
 from perennial.temporal.codec import KEY_ID
-from tests.observability.conftest import Beside, Process
+from tests.observability.conftest import Beside, Process, Silent, handed_over
 from tests.support.stage import Stage, eventually
 
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))
@@ -104,43 +101,22 @@ async def test_runs_begun_in_the_clear_go_on_and_keys_are_changed_under_way(besi
     seen: list[str] = []
     for keys, quantity in ((OLD, 2), (f"{NEW},{OLD}", 3)):
         async with beside(**queue, payload_keys=keys) as turned:
-            stage = await _handed_over(turned, sub)
+            stage = await handed_over(turned, sub)
             assert (await stage.send(sub, "change_quantity", quantity=quantity)).quantity == quantity
             seen.append((await key_ids(turned, sub))[-1])
     assert seen == ["old", "new"]
     async with beside(**queue, payload_keys=f"{NEW},{OLD}") as turned:
-        stage = await _handed_over(turned, sub)
+        stage = await handed_over(turned, sub)
         await stage.advance(clock, "2026-03-01 10:00")
         assert (await stage.state(sub)).quantity == 3
         await stage.once_each(sub)
         assert set(await key_ids(turned, sub)) == {"", "old", "new"}
 
 
-async def _handed_over(engine: Engine, sub: str) -> Stage:
-    """The server would wait three seconds for the worker that has just gone."""
-    client, execution = engine.temporal, WorkflowExecution(workflow_id=sub)
-    request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
-    await client.workflow_service.reset_sticky_task_queue(request)
-    return Stage(engine)
-
-
-class _Silent:
-    """A gateway that is away."""
-
-    def __init__(self, gateway: Any) -> None:
-        self._gateway = gateway
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._gateway, name)
-
-    def charge(self, request: object) -> None:
-        raise GatewayUnavailable("nobody answers at the gateway")
-
-
 async def test_support_still_says_why_something_fails(
     engine: Engine, beside: Beside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent = _Silent(build_gateway(engine.settings, engine.db))
+    silent = Silent(build_gateway(engine.settings, engine.db))
     async with beside(task_queue="encrypted-stuck", payload_keys=OLD, gateway=silent) as encrypted:
         stage = Stage(encrypted)
         monkeypatch.setattr(subscriptions, "OUTCOME_TIMEOUT_SECONDS", 0.1)

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from perennial.db.engine import make_engine, make_sessions
 from perennial.engine.context import Engine
 from perennial.observability.gauges import CACHE_SECONDS, BackupAge, DatabaseGauges
-from tests.support.stage import Stage, eventually
+from tests.observability.conftest import at_rest
+from tests.support.stage import Stage
 
 Told = dict[tuple[str, ...], float]
 
@@ -20,17 +21,6 @@ def told(gauges: DatabaseGauges) -> Told:
     return {
         (sample.name, *sample.labels.values()): sample.value for family in gauges.collect() for sample in family.samples
     }
-
-
-async def at_rest(stage: Stage, clock: str | None) -> str:
-    """A subscription whose last step is written down, so that it does not write over what a test puts there."""
-    sub = await stage.subscribe(clock)
-
-    async def rests() -> bool:
-        return not (await stage.progress(sub)).busy
-
-    await eventually(rests)
-    return sub
 
 
 @pytest.fixture

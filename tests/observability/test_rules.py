@@ -12,26 +12,11 @@ import yaml
 
 from perennial.observability.gauges import _GAUGES
 from perennial.observability.metrics import REGISTRY
-from tests.observability.promtool import promtool
+from tests.observability.deployed import OF_THE_SDK, ROOT, RULES, promtool
 
-ROOT = Path(__file__).parents[2]
-RULES = ROOT / "deploy/prometheus/rules/perennial.yml"
 TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 RUNBOOKS = ROOT / "docs/runbooks"
-# What others tell: the SDK (each is found in a scrape of a real worker, test_processes.py), Prometheus, a process.
-OF_THE_SDK = {
-    "temporal_activity_execution_failed_total",
-    "temporal_activity_execution_latency_seconds",
-    "temporal_activity_schedule_to_start_latency_seconds",
-    "temporal_request_failure_total",
-    "temporal_sticky_cache_size",
-    "temporal_worker_task_slots_available",
-    "temporal_worker_task_slots_used",
-    "temporal_workflow_task_execution_failed_total",
-    "temporal_workflow_task_replay_latency_seconds",
-    "temporal_workflow_task_schedule_to_start_latency_seconds",
-}
 _OTHERS = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
 _NAME = re.compile(r"\b(?:perennial|temporal|process)_\w+\b|\bup\b")
 
