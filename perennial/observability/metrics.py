@@ -20,7 +20,7 @@ from prometheus_client import (
 from perennial.contracts.activities import BillTask
 from perennial.domain.dunning import classify
 
-disable_created_metrics()  # a series more for each one that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each that nobody asks for
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -62,8 +63,9 @@ GROUP BY e.account ORDER BY e.account
 def transactions(session: Session, as_of: datetime | None) -> Iterator[Transaction]:
     """Everything posted up to `as_of` inclusive; read as it is asked for, never all in memory."""
     found = session.execute(_ENTRIES, {"as_of": as_of}, execution_options={"yield_per": _CHUNK})
-    for (number, key, kind, subject, at), rows in groupby(found, key=lambda row: tuple(row)[:5]):
-        yield Transaction(number, key, kind, subject, at, tuple(JournalEntry(*tuple(row)[5:]) for row in rows))
+    head: tuple[Any, ...]
+    for head, rows in groupby(found, key=lambda row: tuple(row)[:5]):
+        yield Transaction(*head, tuple(JournalEntry(*tuple(row)[5:]) for row in rows))
 
 
 def accounts(session: Session, as_of: datetime | None) -> list[UsedAccount]:
