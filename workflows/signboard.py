@@ -10,7 +10,14 @@ with workflow.unsafe.imports_passed_through():
     from perennial.contracts.views import view_of
     from perennial.domain import subscription as core
     from perennial.domain.money import Money
-    from perennial.temporal.search_attributes import DUNNING_ATTEMPT, NEXT_DUE_AT, PLAN_CODE, SUBSCRIPTION_STATUS
+    from perennial.temporal.search_attributes import (
+        DUNNING_ATTEMPT,
+        NEXT_DUE_AT,
+        PAST_DUE_SINCE,
+        PLAN_CODE,
+        SUBSCRIPTION_STATUS,
+        past_due_since,
+    )
 
 
 class Signboard:
@@ -24,7 +31,7 @@ class Signboard:
 
     def show(self, state: core.State) -> None:
         workflow.set_current_details(_details(state))
-        status, plan, next_due_at, attempt = _attributes(state)
+        status, plan, next_due_at, attempt, since = _attributes(state)
         before = self._shown
         updates: list[SearchAttributeUpdate[Any]] = []
         if status != before[0]:
@@ -35,14 +42,16 @@ class Signboard:
             updates.append(NEXT_DUE_AT.value_set(next_due_at) if next_due_at else NEXT_DUE_AT.value_unset())
         if attempt != before[3]:
             updates.append(DUNNING_ATTEMPT.value_set(attempt))
+        if since != before[4]:
+            updates.append(PAST_DUE_SINCE.value_set(since) if since else PAST_DUE_SINCE.value_unset())
         if updates:
             workflow.upsert_search_attributes(updates)
-            self._shown = (status, plan, next_due_at, attempt)
+            self._shown = (status, plan, next_due_at, attempt, since)
 
 
-def _attributes(state: core.State) -> tuple[str, str, datetime | None, int]:
+def _attributes(state: core.State) -> tuple[str, str, datetime | None, int, datetime | None]:
     view = view_of(state)
-    return view.status, view.plan, view.next_due_at, view.dunning_attempt
+    return view.status, view.plan, view.next_due_at, view.dunning_attempt, past_due_since(state)
 
 
 def _details(state: core.State) -> str:

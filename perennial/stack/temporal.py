@@ -29,6 +29,7 @@ SEARCH_ATTRIBUTES = {
     "CustomerId": "Keyword",
     "NextDueAt": "Datetime",
     "DunningAttempt": "Int",
+    "PastDueSince": "Datetime",
 }
 
 # What test clocks need; each value was measured, see docs/dependencies.md.

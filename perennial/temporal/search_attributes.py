@@ -13,6 +13,7 @@ PLAN_CODE = SearchAttributeKey.for_keyword("PlanCode")
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")
 NEXT_DUE_AT: SearchAttributeKey[datetime] = SearchAttributeKey.for_datetime("NextDueAt")
 DUNNING_ATTEMPT = SearchAttributeKey.for_int("DunningAttempt")
+PAST_DUE_SINCE: SearchAttributeKey[datetime] = SearchAttributeKey.for_datetime("PastDueSince")
 
 
 def attributes_of(state: State) -> TypedSearchAttributes:
@@ -26,4 +27,11 @@ def attributes_of(state: State) -> TypedSearchAttributes:
     ]
     if view.next_due_at:
         pairs.append(SearchAttributePair(NEXT_DUE_AT, view.next_due_at))
+    if since := past_due_since(state):
+        pairs.append(SearchAttributePair(PAST_DUE_SINCE, since))
     return TypedSearchAttributes(pairs)
+
+
+def past_due_since(state: State) -> datetime | None:
+    """When the first attempt at what is owed failed, domain time in UTC; None while nothing is owed."""
+    return state.collection.first_failed_at if state.collection else None

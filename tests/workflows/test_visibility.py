@@ -41,6 +41,7 @@ async def test_runs_are_found_by_what_operators_ask_for(stage: Stage) -> None:
     await stage.send(good, "change_plan", plan="standard-monthly")
     await stage.advance(clock, "2026-03-02 10:00")
     await found(stage, "SubscriptionStatus = 'past_due' AND DunningAttempt = 2 AND PlanCode = 'team-monthly'", bad)
+    await found(stage, "PastDueSince < '2026-02-28T10:00:01Z' AND SubscriptionStatus = 'past_due'", bad)
     await found(stage, f"CustomerId = '{stage.owners[good]}' AND SubscriptionStatus = 'active'", good)
     await found(stage, "SubscriptionStatus = 'paused' AND NextDueAt IS NULL", paused)
     await found(
