@@ -65,7 +65,8 @@ def transactions(session: Session, as_of: datetime | None) -> Iterator[Transacti
     found = session.execute(_ENTRIES, {"as_of": as_of}, execution_options={"yield_per": _CHUNK})
     head: tuple[Any, ...]
     for head, rows in groupby(found, key=lambda row: tuple(row)[:5]):
-        yield Transaction(*head, tuple(JournalEntry(*tuple(row)[5:]) for row in rows))
+        number, key, kind, subject, at = head
+        yield Transaction(number, key, kind, subject, at, tuple(JournalEntry(*tuple(row)[5:]) for row in rows))
 
 
 def accounts(session: Session, as_of: datetime | None) -> list[UsedAccount]:
