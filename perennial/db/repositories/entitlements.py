@@ -8,11 +8,17 @@ from sqlalchemy.orm import Session
 from perennial.db.repositories.usage_counts import measured
 from perennial.domain.entitlements import Held, check_entitlements
 
-SERVED = (
-    "s.status IN ('trialing', 'active', 'past_due') "
-    "AND NOT coalesce(CAST(s.state #>> '{collection,suspended}' AS boolean), false)"
-)
-"""Whether the subscriber of the row `s` is to be served: `SubscriptionView.access`, in SQL."""
+SERVED = """
+(s.status IN ('trialing', 'active', 'past_due')
+     AND NOT coalesce(CAST(s.state #>> '{collection,suspended}' AS boolean), false)
+ OR s.status = 'incomplete' AND EXISTS (
+     SELECT FROM invoices i WHERE i.key = s.state #>> '{collection,invoice}'
+     AND (i.status = 'paid' OR s.state #>> '{collection,due_at}' IS NOT NULL)))
+"""
+"""Whether the subscriber of the row `s` is to be served: `SubscriptionView.access`, in SQL.
+
+The first invoice may be paid, or sent, a moment before the row says so: see `perennial.engine.states`.
+"""
 
 # The period that is running; a renewal that is overdue has not begun another one yet.
 USED = measured("s.id", "s.period_start", "'infinity'")
