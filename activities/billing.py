@@ -56,7 +56,7 @@ class BillingActivities:
             if found is None:
                 metrics.billed(task)
             if attempt is None:
-                return _closed_fact(invoice, 1)
+                return _issued_fact(invoice)
             return self._finish(invoice, attempt, task.as_of, look_first=found is not None)
 
     @activity.defn
@@ -259,6 +259,12 @@ def _closed_fact(invoice: IssuedInvoice, attempt: int) -> PaymentFact:
     statuses = {OPEN: PaymentStatus.OPEN, PAID: PaymentStatus.PAID}
     status = statuses.get(invoice.status, PaymentStatus.CLOSED)
     return PaymentFact(invoice.key, status, attempt, invoice.closed_at or invoice.issued_at)
+
+
+def _issued_fact(invoice: IssuedInvoice) -> PaymentFact:
+    """What was true when it was issued, whatever has become of it since: a story is told again in its old order."""
+    status = PaymentStatus.OPEN if invoice.amount_due else PaymentStatus.PAID
+    return PaymentFact(invoice.key, status, 1, invoice.issued_at)
 
 
 def _open_fact(invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:

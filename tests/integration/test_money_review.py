@@ -155,6 +155,19 @@ async def test_a_transfer_that_comes_beside_a_card_is_credit(books: Engine) -> N
     assert (paper.state.status, balance.balance) == (Status.ACTIVE, 1001)
 
 
+async def test_a_sent_invoice_that_was_written_off_was_open_first(books: Engine) -> None:
+    """After a reset the same story is told: served while it could be paid, past due, and only then ended."""
+    paper = await _begin(books, "weekly", await people(books, None, {}, card="pm_card_chargeDeclined"), net_days=10)
+    before, began = paper.state, paper.now
+    paper.advance(40 * DAY)
+    ended, bills = paper.state, await _bills(paper)
+    assert (ended.status, ended.period_no) == (Status.CANCELED, 3)
+    paper.state, paper.now = before, began
+    paper.advance(40 * DAY)
+    assert paper.state == ended
+    assert await _bills(paper) == bills
+
+
 # --- usage -----------------------------------------------------------------------------------------------------------
 
 
