@@ -46,9 +46,9 @@ def beside(engine: Engine) -> Beside:
     return opened
 
 
-async def at_rest(stage: Stage, clock: str | None) -> str:
+async def at_rest(stage: Stage, clock: str | None, **more: Any) -> str:
     """A subscription whose last step is written down, so that it does not write over what a test puts there."""
-    sub = await stage.subscribe(clock)
+    sub = await stage.subscribe(clock, **more)
 
     async def rests() -> bool:
         return not (await stage.progress(sub)).busy
