@@ -41,7 +41,7 @@ DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": "2000",
     # Otherwise a run that continues as new within a second waits, and a skip jumps past its timers: missed renewals.
     "history.workflowIdReuseMinimalInterval": '"0s"',
-    # A run whose task fails is found by TemporalReportedProblems at once; by default after five failures, minutes later.
+    # A run whose task fails is found by TemporalReportedProblems at once (by default after five, minutes later).
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "1",
     # The SDK cannot read the state that Temporal's own pause writes; our `pause` command is the feature.
     "frontend.WorkflowPauseEnabled": "false",
