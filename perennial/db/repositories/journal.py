@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 _CHUNK = 5_000
@@ -60,12 +60,15 @@ GROUP BY e.account ORDER BY e.account
 )
 
 
+def _head(row: Row[Any]) -> tuple[Any, ...]:
+    """What the entries of one transaction have in common."""
+    return tuple(row)[:5]
+
+
 def transactions(session: Session, as_of: datetime | None) -> Iterator[Transaction]:
     """Everything posted up to `as_of` inclusive; read as it is asked for, never all in memory."""
     found = session.execute(_ENTRIES, {"as_of": as_of}, execution_options={"yield_per": _CHUNK})
-    head: tuple[Any, ...]
-    for head, rows in groupby(found, key=lambda row: tuple(row)[:5]):
-        number, key, kind, subject, at = head
+    for (number, key, kind, subject, at), rows in groupby(found, key=_head):
         yield Transaction(number, key, kind, subject, at, tuple(JournalEntry(*tuple(row)[5:]) for row in rows))
 
 
