@@ -189,6 +189,9 @@ class Life:
 
     def _bill(self, effect: Bill) -> PaymentFact:
         draft = effect.draft
+        given_back = -sum(line.amount for line in draft.lines if line.corrects)
+        paid = sum(self.left_of(key) for key in {key for line in draft.lines for key in line.corrects})
+        assert given_back <= paid, f"{draft.key} credits {given_back}, of which {paid} have been paid"
         assert draft.key not in self.documents, f"{draft.key} is invoiced twice"
         assert draft.total >= 0, draft
         self.documents[draft.key] = Document(draft, "open" if draft.total else "paid")
