@@ -103,11 +103,6 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
         )
 
 
-def amount_of(session: Session, effect: Credit) -> int:
-    """What `issue` would give back now, with its tax; minor units."""
-    return given(session, effect).total
-
-
 def given(session: Session, effect: Credit) -> "Given":
     """What `issue` would give back now. Writes and locks nothing."""
     return _given(session, effect, lock=False)
