@@ -17,7 +17,7 @@ def codec_server(
     import structlog
     import uvicorn
 
-    from perennial.observability import observe
+    from perennial.observability import observed
     from perennial.temporal.codec import EncryptionCodec
     from perennial.temporal.codec_server import CodecServer
     from perennial.temporal.key_ring import parse_keys
@@ -27,8 +27,8 @@ def codec_server(
         raise SettingsError(f"{PREFIX}PAYLOAD_KEYS: is not set, so that nothing is encrypted")
     if settings.codec_token is None:
         raise SettingsError(f"{PREFIX}CODEC_TOKEN: is not set; whoever has it may read payloads")
-    observe(settings, "codec-server")
     codec = EncryptionCodec(parse_keys(settings.payload_keys.get_secret_value()))
     server = CodecServer(codec, settings.codec_token.get_secret_value(), settings.codec_origin)
-    structlog.get_logger(__name__).info("codec_server_starts", host=host, port=port, origin=settings.codec_origin)
-    uvicorn.run(server.application(), host=host, port=port, log_config=None, server_header=False)
+    with observed(settings, "codec-server"):
+        structlog.get_logger(__name__).info("codec_server_starts", host=host, port=port, origin=settings.codec_origin)
+        uvicorn.run(server.application(), host=host, port=port, log_config=None, server_header=False)

@@ -2,13 +2,14 @@
 
 import gc
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from perennial.config import Settings, load_settings
-from perennial.observability import observe
+from perennial.observability import observed
 from perennial.stack.process import StackError
 
 SHUTDOWN_SECONDS = 10
@@ -22,34 +23,35 @@ def api(
     import structlog
     import uvicorn
 
-    settings = _settings("api")
-    host, port = host or settings.api_host, settings.api_port if port is None else port
-    structlog.get_logger(__name__).info("api_starts", host=host, port=port)
-    application = _application("api.app", "create_app")(settings)
-    # What is loaded by now is never garbage: looking through it again and again costs a batch of events 15 % more.
-    gc.collect()
-    gc.freeze()
-    uvicorn.run(
-        application,
-        host=host,
-        port=port,
-        log_config=None,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        server_header=False,
-    )
+    with _process("api") as settings:
+        host, port = host or settings.api_host, settings.api_port if port is None else port
+        structlog.get_logger(__name__).info("api_starts", host=host, port=port)
+        application = load_application("api.app", "create_app")(settings)
+        # What is loaded by now is never garbage: looking through it again and again costs a batch of events 15 % more.
+        gc.collect()
+        gc.freeze()
+        uvicorn.run(
+            application,
+            host=host,
+            port=port,
+            log_config=None,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            server_header=False,
+        )
 
 
 def worker() -> None:
     """The Temporal worker until SIGTERM; activities under way are finished first."""
-    settings = _settings("worker")
-    _application("worker", "main")(settings)
+    with _process("worker") as settings:
+        load_application("worker", "main")(settings)
 
 
 def relay() -> None:
     """Delivers what the outbox holds until SIGTERM."""
     from perennial.relay import main
 
-    main(_settings("relay"))
+    with _process("relay") as settings:
+        main(settings)
 
 
 def migrate(
@@ -75,16 +77,17 @@ def migrate(
     typer.echo("The migrations are in step with the models.")
 
 
-def _settings(role: str) -> Settings:
+@contextmanager
+def _process(role: str) -> Iterator[Settings]:
     """Those of a process of production: both addresses are known, or it ends before it begins."""
     settings = load_settings()
     settings.require_database_url()
     settings.require_temporal_address()
-    observe(settings, role)
-    return settings
+    with observed(settings, role):
+        yield settings
 
 
-def _application(module: str, name: str) -> Callable[[Settings], Any]:
+def load_application(module: str, name: str) -> Callable[[Settings], Any]:
     """A part of the application, which only the source tree and the container image hold."""
     try:
         target: Callable[[Settings], Any] = getattr(importlib.import_module(module), name)

@@ -4,6 +4,6 @@ Nobody's name, address or message is in any of it: ids, codes and amounts are.
 """
 
 from perennial.observability.logs import configure_logging
-from perennial.observability.process import observe, serving
+from perennial.observability.process import observed, serving
 
-__all__ = ["configure_logging", "observe", "serving"]
+__all__ = ["configure_logging", "observed", "serving"]

@@ -1,7 +1,7 @@
 """What every process does about itself at its start."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,17 +16,24 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def observe(settings: Settings, role: str) -> None:
-    """Logs, and by setting errors to Sentry and traces to a collector. `role`: api, worker, relay."""
+@contextmanager
+def observed(settings: Settings, role: str) -> Iterator[None]:
+    """Logs, and by setting errors to Sentry and traces to a collector, while the block runs.
+
+    What is still to be sent is sent at its end: our command line leaves without the interpreter's tidying up.
+    `role`: api, worker, relay, codec-server.
+    """
     configure_logging(settings, role)
-    if settings.sentry_dsn is not None:
-        from perennial.observability.sentry import configure_sentry
+    with ExitStack() as ending:
+        if settings.sentry_dsn is not None:
+            from perennial.observability.sentry import configure_sentry
 
-        configure_sentry(settings, role)
-    if settings.otlp_endpoint is not None:
-        from perennial.observability.tracing import configure_tracing
+            ending.callback(configure_sentry(settings, role))
+        if settings.otlp_endpoint is not None:
+            from perennial.observability.tracing import configure_tracing
 
-        configure_tracing(settings, role)
+            ending.callback(configure_tracing(settings, role))
+        yield
 
 
 @contextmanager

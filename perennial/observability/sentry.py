@@ -3,12 +3,12 @@
 Sentry's defaults send local variables, source lines and request bodies; here the event is built anew from a list.
 """
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import sentry_sdk
 import structlog
-from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
@@ -16,13 +16,17 @@ from sentry_sdk.integrations.threading import ThreadingIntegration
 
 from perennial.config import Settings
 
+_LAST_SECONDS = 2.0
 _KEPT = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "transaction", "sdk")
 _FRAME = ("filename", "function", "module", "lineno", "in_app")
 _TAGS = ("request_id", "subscription_id", "workflow_id", "run_id", "activity", "attempt")
 
 
-def configure_sentry(settings: Settings, role: str) -> None:
-    """Once per process. What is logged as an error, and what ends a process or a thread, is sent."""
+def configure_sentry(settings: Settings, role: str) -> Callable[[], None]:
+    """Once per process. What is logged as an error, and what ends a process or a thread, is sent.
+
+    Answers what sends the rest, to be called at the end.
+    """
     assert settings.sentry_dsn is not None
     sentry_sdk.init(
         dsn=settings.sentry_dsn.get_secret_value(),
@@ -30,14 +34,12 @@ def configure_sentry(settings: Settings, role: str) -> None:
         release=version("perennial"),
         include_local_variables=False,
         include_source_context=False,
-        send_default_pii=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
         server_name=role,
         default_integrations=False,
         auto_enabling_integrations=False,
         integrations=[
-            AtexitIntegration(callback=lambda _pending, _timeout: None),
             DedupeIntegration(),
             ExcepthookIntegration(),
             LoggingIntegration(level=None),
@@ -45,6 +47,7 @@ def configure_sentry(settings: Settings, role: str) -> None:
         ],
         before_send=lambda event, _hint: reduced(event),  # type: ignore[arg-type,return-value]
     )
+    return lambda: sentry_sdk.get_client().close(_LAST_SECONDS)
 
 
 def reduced(event: Any) -> dict[str, Any]:

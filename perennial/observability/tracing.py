@@ -3,6 +3,7 @@
 A span bears ids and the text of a statement with its placeholders; parameters and bodies are not in it.
 """
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -20,8 +21,8 @@ _LONGEST_STATEMENT = 500
 _SPAN = "perennial_span"
 
 
-def configure_tracing(settings: Settings, role: str) -> TracerProvider:
-    """Once per process; the rest of a batch is sent when the process ends."""
+def configure_tracing(settings: Settings, role: str) -> Callable[[], None]:
+    """Once per process. Answers what sends the rest, to be called at the end."""
     assert settings.otlp_endpoint is not None
     about = {
         "service.name": f"perennial-{role}",
@@ -33,7 +34,7 @@ def configure_tracing(settings: Settings, role: str) -> TracerProvider:
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     trace_statements(sqlalchemy.Engine, provider.get_tracer(__name__))
-    return provider
+    return provider.shutdown
 
 
 def trace_statements(engines: Any, tracer: trace.Tracer) -> None:
