@@ -217,3 +217,9 @@ def texts(properties: Mapping[str, Any]) -> dict[str, str]:
         name: value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in properties.items()
     }
+
+
+def tidy(quantity: Decimal) -> Decimal:
+    """The same number without zeros at its end: 2 for 2.0, and 1500 remains 1500. Exact, however many digits."""
+    text = f"{quantity:f}"
+    return Decimal(text.rstrip("0").rstrip(".")) if "." in text else quantity

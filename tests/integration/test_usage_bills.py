@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -146,7 +147,7 @@ def test_a_bill_that_came_to_nothing_and_is_tried_again_bills_nothing_twice(data
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * 60 - 1), st.integers(-50, 100)), max_size=10), st.integers(0, 10))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_late_or_not_what_rises_is_billed_the_same(
     database: Engine, events: list[tuple[int, int]], on_time: int
 ) -> None:
@@ -170,3 +171,13 @@ def test_late_or_not_what_rises_is_billed_the_same(
         ]
         expected += max(0, *levels)
     assert billing.billed == expected
+
+
+def test_what_comes_late_holds_the_tax_as_its_stretch_did(database: Engine) -> None:
+    """Whatever the terms of today say."""
+    billing = Billing(database)
+    with Session(database) as session, session.begin():
+        due = [replace(billing.stretch(0), tax_inclusive=True), billing.stretch(1)]
+        usage.bill(session, billing.subscription, due, "JPY", tax_inclusive=False, invoice_id="inv_taxes")
+    billing.send([("first", 5, 10), ("second", 65, 20)])
+    assert [(line.amount, line.tax_inclusive) for line in billing.rated()] == [(10, True), (20, False)]

@@ -219,3 +219,10 @@ async def test_who_does_not_pay_is_entitled_until_access_ends(stage: Stage, call
         await stage.advance(clock, day)
         view = await stage.view(sub)
         assert len(await entitlements.of_customer(stage.engine, stage.owners[sub])) == n == view.access, day
+
+
+async def test_who_is_sent_invoices_is_entitled_at_once(stage: Stage, calls: Meter) -> None:
+    plan = await api_plan(stage, calls, entitlements=({"feature": "sso", "kind": "switch"},))
+    sub = await stage.subscribe(await stage.clock("2026-01-15 10:00"), plan, card=None, net_days=14)
+    assert (await stage.view(sub)).access
+    assert [each.feature for each in await entitlements.of_customer(stage.engine, stage.owners[sub])] == ["sso"]

@@ -75,4 +75,6 @@ class UsageBilled(Base):
     price: Mapped[dict[str, Any]]
     quantity: Mapped[Decimal] = mapped_column(Numeric())
     amount: Mapped[int]
+    # Whether the price holds the tax.
+    tax_inclusive: Mapped[bool]
     invoice_id: Mapped[str] = mapped_column(index=True)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from perennial.db.repositories.usage_counts import measured
 from perennial.domain.entitlements import Held, check_entitlements
+from perennial.domain.usage import tidy
 
 SERVED = """
 (s.status IN ('trialing', 'active', 'past_due')
@@ -46,7 +47,12 @@ def held_by(session: Session, customer_id: str) -> Sequence[Held] | None:
     if not rows:
         return None
     return [
-        Held(row.subscription_id, row.period_end, check_entitlements([row.entitlement])[0], row.used)
+        Held(
+            row.subscription_id,
+            row.period_end,
+            check_entitlements([row.entitlement])[0],
+            None if row.used is None else tidy(row.used),
+        )
         for row in rows
         if row.entitlement is not None
     ]

@@ -6,7 +6,7 @@ late.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import exists, func, select, text, update
@@ -21,7 +21,7 @@ from perennial.domain.pricing import Percentage, price, pricing_data, pricing_mo
 from perennial.domain.subscription.effects import Line, LineKind
 from perennial.domain.subscription.opening import MAX_AMOUNT
 from perennial.domain.subscription.state import UsageStretch
-from perennial.domain.usage import Aggregation, Comparison, Filter
+from perennial.domain.usage import Aggregation, Comparison, Filter, tidy
 from perennial.domain.usage import Meter as MeterTerms
 
 _SUBSCRIPTION = "CAST(:subscription AS text)"
@@ -56,6 +56,7 @@ class Rated:
 
     charge: UsageCharge
     period: Period
+    tax_inclusive: bool
     quantity: Decimal
     amount: int
 
@@ -72,16 +73,9 @@ def rated(
     session: Session, subscription_id: str, due: Sequence[UsageStretch], currency: str, *, tax_inclusive: bool
 ) -> list[Line]:
     """What the stretches `due`, and what came late for earlier ones, would cost now. Nothing is locked or written."""
-    earlier = [
-        _line(each.more, tax_inclusive=tax_inclusive, late=True) for each in late(session, subscription_id, currency)
-    ]
-    now = [
-        _line(each, tax_inclusive=inclusive)
-        for each, inclusive in zip(
-            stretches(session, subscription_id, due, currency), _inclusive(due, tax_inclusive), strict=True
-        )
-    ]
-    return _told([*earlier, *now])
+    earlier = [_line(each.more, late=True) for each in late(session, subscription_id, currency)]
+    now = stretches(session, subscription_id, due, currency, tax_inclusive=tax_inclusive)
+    return _told([*earlier, *map(_line, now)])
 
 
 def bill(
@@ -99,14 +93,12 @@ def bill(
     lock(session, [subscription_id], alone=True)
     lines = []
     for each in late(session, subscription_id, currency):
-        lines.append(_line(each.more, tax_inclusive=tax_inclusive, late=True))
+        lines.append(_line(each.more, late=True))
         _settle_late(session, subscription_id, each)
     # A stretch that is there already came to nothing, and so did its invoice: what came since is late.
     lines += [
-        _line(each, tax_inclusive=inclusive)
-        for each, inclusive in zip(
-            stretches(session, subscription_id, due, currency), _inclusive(due, tax_inclusive), strict=True
-        )
+        _line(each)
+        for each in stretches(session, subscription_id, due, currency, tax_inclusive=tax_inclusive)
         if _write_billed(session, subscription_id, each, invoice_id)
     ]
     session.execute(
@@ -142,9 +134,27 @@ def lock(session: Session, subscription_ids: Sequence[str], *, alone: bool) -> N
         session.execute(windows)
 
 
-def stretches(session: Session, subscription_id: str, due: Sequence[UsageStretch], currency: str) -> list[Rated]:
-    """What was measured in each, and what it costs on the terms that were in force."""
-    parts = [(charge, Period(stretch.start, stretch.end)) for stretch in due for charge in stretch.charges]
+def stretches(
+    session: Session,
+    subscription_id: str,
+    due: Sequence[UsageStretch],
+    currency: str,
+    *,
+    tax_inclusive: bool = False,
+) -> list[Rated]:
+    """What was measured in each, and what it costs on the terms that were in force.
+
+    `tax_inclusive` is for stretches that do not say whether their prices hold the tax.
+    """
+    parts = [
+        (
+            charge,
+            Period(stretch.start, stretch.end),
+            tax_inclusive if stretch.tax_inclusive is None else stretch.tax_inclusive,
+        )
+        for stretch in due
+        for charge in stretch.charges
+    ]
     return _rate(session, subscription_id, parts, currency)
 
 
@@ -165,12 +175,16 @@ def late(session: Session, subscription_id: str, currency: str) -> list[Late]:
         (
             UsageCharge(row.charge_code, row.name, row.meter, pricing_model(row.price)),
             Period(row.starts_at, row.ends_at),
+            row.tax_inclusive,
         )
         for row in touched
     ]
     totals = _rate(session, subscription_id, parts, currency)
     return [
-        Late(Rated(total.charge, total.period, total.quantity - row.quantity, max(0, total.amount - row.amount)), total)
+        Late(
+            replace(total, quantity=tidy(total.quantity - row.quantity), amount=max(0, total.amount - row.amount)),
+            total,
+        )
         for row, total in zip(touched, totals, strict=True)
     ]
 
@@ -195,30 +209,21 @@ def measure(session: Session, subscription_id: str, parts: Sequence[tuple[str, P
         "starts": [period.start for _, period in parts],
         "ends": [period.end for _, period in parts],
     }
-    return list(session.scalars(_MEASURE, asked))
+    return [tidy(quantity) for quantity in session.scalars(_MEASURE, asked)]
 
 
 def _rate(
-    session: Session, subscription_id: str, parts: Sequence[tuple[UsageCharge, Period]], currency: str
+    session: Session, subscription_id: str, parts: Sequence[tuple[UsageCharge, Period, bool]], currency: str
 ) -> list[Rated]:
-    quantities = measure(session, subscription_id, [(charge.meter, period) for charge, period in parts])
+    quantities = measure(session, subscription_id, [(charge.meter, period) for charge, period, _ in parts])
     found = []
-    for (charge, period), quantity in zip(parts, quantities, strict=True):
+    for (charge, period, inclusive), quantity in zip(parts, quantities, strict=True):
         used = max(quantity, Decimal(0))
         values = _values(session, subscription_id, charge.meter, period) if isinstance(charge.price, Percentage) else ()
         # Beyond that no gateway takes anything, nor any column: a number that somebody mistyped must not stop the bill.
         amount = min(price(charge.price, used, currency, values), MAX_AMOUNT)
-        found.append(Rated(charge, period, used, amount))
+        found.append(Rated(charge, period, inclusive, used, amount))
     return found
-
-
-def _inclusive(due: Sequence[UsageStretch], otherwise: bool) -> list[bool]:  # noqa: FBT001 - what drafts say
-    """Of each charge of each stretch, whether its price holds the tax."""
-    return [
-        otherwise if stretch.tax_inclusive is None else stretch.tax_inclusive
-        for stretch in due
-        for _ in stretch.charges
-    ]
 
 
 def _values(session: Session, subscription_id: str, meter: str, period: Period) -> Sequence[Decimal]:
@@ -227,7 +232,7 @@ def _values(session: Session, subscription_id: str, meter: str, period: Period) 
     return session.scalars(_VALUES, asked).all()
 
 
-def _line(each: Rated, *, tax_inclusive: bool, late: bool = False) -> Line:
+def _line(each: Rated, *, late: bool = False) -> Line:
     name = f"{each.charge.name}, late usage" if late else each.charge.name
     return Line(
         LineKind.USAGE,
@@ -238,7 +243,7 @@ def _line(each: Rated, *, tax_inclusive: bool, late: bool = False) -> Line:
         code=each.charge.code,
         # A difference has no tiers of its own.
         price=None if late else each.charge.price,
-        tax_inclusive=tax_inclusive,
+        tax_inclusive=each.tax_inclusive,
     )
 
 
@@ -279,6 +284,7 @@ def _write_billed(session: Session, subscription_id: str, each: Rated, invoice_i
             price=pricing_data(each.charge.price),
             quantity=each.quantity,
             amount=each.amount,
+            tax_inclusive=each.tax_inclusive,
             invoice_id=invoice_id,
         )
         .on_conflict_do_nothing()

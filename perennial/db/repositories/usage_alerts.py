@@ -12,6 +12,7 @@ from perennial.db.repositories.entitlements import SERVED, USED
 from perennial.domain import keys
 from perennial.domain.entitlements import check_entitlements
 from perennial.domain.subscription.effects import Message
+from perennial.domain.usage import tidy
 
 _LATELY = "SELECT DISTINCT subscription_id AS id FROM usage_events WHERE received_at >= :since"
 _ON_CLOCK = "SELECT id FROM subscriptions WHERE test_clock_id = :clock AND ended_at IS NULL"
@@ -76,7 +77,7 @@ def _tell(session: Session, found: Sequence[Row[Any]]) -> None:
                 {
                     "feature": entitlement.feature,
                     "share": str(share),
-                    "used": f"{row.used.normalize():f}",
+                    "used": f"{tidy(row.used):f}",
                     "limit": f"{entitlement.limit:f}",
                     "ends_at": row.period_end.isoformat(),
                 },

@@ -16,6 +16,7 @@ from perennial.domain.usage import (
     Meter,
     aggregate,
     texts,
+    tidy,
     wrong_id,
     wrong_properties,
     wrong_property,
@@ -222,3 +223,18 @@ def test_a_feature_stands_in_a_plan_once() -> None:
     with pytest.raises(InvalidInput) as refused:
         check_entitlements([LIMIT, LIMIT])
     assert refused.value.field == "entitlements[1].feature"
+
+
+@pytest.mark.parametrize(
+    ("number", "plain"),
+    [
+        ("2.0", "2"),
+        ("1500", "1500"),
+        ("0.00", "0"),
+        ("1.50", "1.5"),
+        ("9" * 30 + ".10", "9" * 30 + ".1"),
+        ("-10.0", "-10"),
+    ],
+)
+def test_a_quantity_is_written_without_zeros_at_its_end(number: str, plain: str) -> None:
+    assert f"{tidy(Decimal(number)):f}" == plain

@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("price", JSONB(), nullable=False),
         sa.Column("quantity", sa.Numeric(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("tax_inclusive", sa.Boolean(), nullable=False),
         sa.Column("invoice_id", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["meter"], ["meters.code"], name=op.f("fk_usage_billed_meter")),
         sa.PrimaryKeyConstraint("subscription_id", "charge_code", "starts_at", name=op.f("pk_usage_billed")),
