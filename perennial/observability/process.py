@@ -1,8 +1,9 @@
 """What every process does about itself at its start."""
 
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -24,6 +25,8 @@ def observed(settings: Settings, role: str) -> Iterator[None]:
     `role`: api, worker, relay, codec-server.
     """
     configure_logging(settings, role)
+    # uvicorn hands the signal that ended it on to who had it before: by default that is the end on the spot.
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as ending:
         if settings.sentry_dsn is not None:
             from perennial.observability.sentry import configure_sentry
@@ -34,6 +37,10 @@ def observed(settings: Settings, role: str) -> Iterator[None]:
 
             ending.callback(configure_tracing(settings, role))
         yield
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 @contextmanager
