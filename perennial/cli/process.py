@@ -2,7 +2,7 @@
 
 import gc
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -87,10 +87,10 @@ def _process(role: str) -> Iterator[Settings]:
         yield settings
 
 
-def load_application(module: str, name: str) -> Callable[[Settings], Any]:
+def load_application(module: str, name: str) -> Any:
     """A part of the application, which only the source tree and the container image hold."""
     try:
-        target: Callable[[Settings], Any] = getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise
@@ -98,4 +98,3 @@ def load_application(module: str, name: str) -> Callable[[Settings], Any]:
             f"{module} is not installed: the wheel holds the library `perennial` alone. "
             "Run from the source tree (`make install`) or the container image."
         ) from None
-    return target

@@ -11,6 +11,7 @@ from perennial.cli import timeline as timeline_command
 from perennial.cli.nudge import nudge, try_activity_now
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of, status
+from perennial.cli.replay import replay
 from perennial.cli.session import FOUND_WRONG, run
 from perennial.db.models import Base, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, NotFound
@@ -18,6 +19,7 @@ from perennial.engine import credit_notes, one_off, plan_migrations, runs
 from perennial.engine.context import Engine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What support staff need.")
+app.command()(replay)
 
 
 def _late(row: Stuck) -> str:

@@ -1,0 +1,228 @@
+"""Recorded histories against the code of today: whether it still decides the same, and where it does not.
+
+Temporal's own replay compares the kinds of steps. What activities are asked for (amounts, dates, documents) is compared
+here, as values: a field that is new and has its default is no difference.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import (
+    Interceptor,
+    Replayer,
+    StartActivityInput,
+    UnsandboxedWorkflowRunner,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+from temporalio.workflow import ActivityHandle
+
+from perennial.contracts.workflows import BOOKKEEPING, CREDIT_NOTE, GIFT, INVOICE, PLAN_MIGRATION, SUBSCRIPTION
+from perennial.db.models import Base, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
+from perennial.domain.errors import CommandRefused, NotFound
+from perennial.engine.context import Engine, temporal_call
+
+EVERYTHING = f"WorkflowType IN {(SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BOOKKEEPING)}"
+_OWNERS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice, CreditNote, PlanMigration)
+_EVENT = re.compile(r"\bid: (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first step that differs. `event` is its number in the history and `at` its time there (UTC), if known."""
+
+    event: int | None
+    at: datetime | None
+    recorded: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One run; `difference` is None when today's code decides the same."""
+
+    id: str
+    run_id: str
+    events: int
+    difference: Difference | None
+
+
+@dataclass
+class _Listener(Interceptor):
+    """Hears what activities the code of today asks for."""
+
+    heard: list[StartActivityInput] = field(default_factory=list)
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: ARG002 - the SDK's signature
+        heard = self.heard
+
+        class Outbound(WorkflowOutboundInterceptor):
+            def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:
+                heard.append(input)
+                return super().start_activity(input)
+
+        class Inbound(WorkflowInboundInterceptor):
+            def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+                super().init(Outbound(outbound))
+
+        return Inbound
+
+
+async def replay_one(engine: Engine, workflows: Sequence[type], workflow_id: str) -> list[Replayed]:
+    """Every run that Temporal still has of it.
+
+    Raises:
+        NotFound: nothing has this id.
+        CommandRefused: Temporal keeps no history of it any more.
+    """
+    quoted = workflow_id.replace("'", "")
+    if found := await replay_many(engine, workflows, f"WorkflowId = '{quoted}'"):
+        return found
+    if found := await _replayed(engine, workflows, _newest(engine, workflow_id)):
+        return found
+    if not await engine.read(lambda session: _exists(session, workflow_id)):
+        raise NotFound("subscription or gift", workflow_id)
+    raise CommandRefused(workflow_id, "Temporal keeps no history of it any more: nothing can be replayed")
+
+
+async def replay_many(engine: Engine, workflows: Sequence[type], query: str = EVERYTHING) -> list[Replayed]:
+    """What a visibility query finds. Nothing is written, no activity runs."""
+    return await _replayed(engine, workflows, _histories(engine, query))
+
+
+async def _replayed(
+    engine: Engine, workflows: Sequence[type], histories: AsyncIterator[tuple[str, WorkflowHistory]]
+) -> list[Replayed]:
+    listener = _Listener()
+    converter = engine.temporal.data_converter
+    replayer = Replayer(
+        workflows=workflows,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        data_converter=converter,
+        interceptors=[listener],
+    )
+    done = []
+    async for run_id, history in histories:
+        listener.heard.clear()
+        failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
+        difference = await _first_difference(converter, history, listener.heard, failure)
+        done.append(Replayed(history.workflow_id, run_id, len(history.events), difference))
+    return done
+
+
+async def _histories(engine: Engine, query: str) -> AsyncIterator[tuple[str, WorkflowHistory]]:
+    runs = engine.temporal.list_workflows(query)
+    while True:
+        try:
+            run = await temporal_call(anext(runs))
+        except StopAsyncIteration:
+            return
+        handle = engine.temporal.get_workflow_handle(run.id, run_id=run.run_id)
+        yield run.run_id, await temporal_call(handle.fetch_history())
+
+
+async def _newest(engine: Engine, workflow_id: str) -> AsyncIterator[tuple[str, WorkflowHistory]]:
+    """The visibility store lags a little: what has just begun is asked for by name."""
+    handle = engine.temporal.get_workflow_handle(workflow_id)
+    try:
+        history = await temporal_call(handle.fetch_history())
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return
+    yield history.run_id, history
+
+
+def _exists(session: Session, workflow_id: str) -> bool:
+    return any(session.get(kind, workflow_id) is not None for kind in _OWNERS)
+
+
+async def _first_difference(
+    converter: DataConverter, history: WorkflowHistory, heard: Sequence[StartActivityInput], failure: Exception | None
+) -> Difference | None:
+    """What activities are asked for comes first: it is told more exactly than Temporal tells of the steps."""
+    scheduled = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
+    broken_at = _event_of(failure) if failure else None
+    # A run that goes on may be asked for one step more than is written: that is no difference.
+    for event, asked in zip(scheduled, heard, strict=False):
+        if broken_at is not None and event.event_id >= broken_at:
+            break
+        if words := await _in_activity(converter, event, asked):
+            return Difference(event.event_id, _at(event), *words)
+    if failure is None:
+        return None
+    event_there = next((event for event in history.events if event.event_id == broken_at), None)
+    recorded = await _told(converter, event_there) if event_there else "the history as it stands"
+    return Difference(broken_at, _at(event_there) if event_there else None, recorded, _one_line(failure))
+
+
+async def _in_activity(
+    converter: DataConverter, event: HistoryEvent, asked: StartActivityInput
+) -> tuple[str, str] | None:
+    """What was recorded and what is wanted, when they differ."""
+    wrote = event.activity_task_scheduled_event_attributes
+    here = f"{asked.activity} ({asked.summary})"
+    if wrote.activity_type.name != asked.activity:
+        return await _told(converter, event), here
+    try:
+        values = await converter.decode(wrote.input.payloads, [type(value) for value in asked.args])
+    except Exception as error:  # noqa: BLE001 - whatever it is, today's code cannot read it
+        return await _told(converter, event), f"{here}, but it cannot read what was recorded: {_one_line(error)}"
+    for old, new in zip(values, asked.args, strict=True):
+        if found := _apart(old, new):
+            path, before, after = found
+            return f"{await _told(converter, event)}: {path} = {before}", f"{here}: {path} = {after}"
+    return None
+
+
+def _apart(old: Any, new: Any, path: str = "") -> tuple[str, str, str] | None:
+    """The first value in which two structures differ: where, and the two."""
+    if old == new:
+        return None
+    if dataclasses.is_dataclass(new) and type(old) is type(new):
+        for each in dataclasses.fields(new):
+            name = f"{path}.{each.name}" if path else each.name
+            if found := _apart(getattr(old, each.name), getattr(new, each.name), name):
+                return found
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            if found := _apart(before, after, f"{path}[{index}]"):
+                return found
+    return path or "input", str(old), str(new)
+
+
+async def _told(converter: DataConverter, event: HistoryEvent) -> str:
+    """An event in words: what it is, and the summary that was put on it."""
+    if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+        name = event.activity_task_scheduled_event_attributes.activity_type.name
+    else:
+        name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").replace("_", " ").lower()
+    if not event.user_metadata.HasField("summary"):
+        return name
+    [summary] = await converter.decode([event.user_metadata.summary])
+    return f"{name} ({summary if isinstance(summary, str) else json.dumps(summary)})"
+
+
+def _at(event: HistoryEvent) -> datetime:
+    return event.event_time.ToDatetime(tzinfo=UTC)
+
+
+def _event_of(failure: Exception) -> int | None:
+    found = _EVENT.search(str(failure))
+    return int(found[1]) if found else None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
