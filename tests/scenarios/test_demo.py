@@ -30,7 +30,9 @@ def _demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_small_population_lives_three_months_and_every_check_holds(tmp_path: Path) -> None:
-    done = _demo(tmp_path, "--customers", "5", "--months", "3", "--seed", "4", "--json", "demo.json")
+    done = _demo(
+        tmp_path, "--customers", "5", "--months", "3", "--seed", "4", "--json", "demo.json", "--papers", "papers"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads((tmp_path / "demo.json").read_text())
     assert figures.keys() == KEYS
@@ -43,7 +45,19 @@ def test_a_small_population_lives_three_months_and_every_check_holds(tmp_path: P
     assert all(check.keys() == {"name", "ok", "detail"} and check["ok"] for check in figures["checks"])
     for title in ("What happened", "The life of sub_", "Revenue by month", "Checks", "Every check holds."):
         assert title in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"demo.json", "papers"}
+    _check_papers(tmp_path / "papers", figures["invoices_issued"])
+
+
+def _check_papers(folder: Path, invoices: int) -> None:
+    """A PDF of each document, an e-invoice where there can be one, and books that another program finds in balance."""
+    pdfs, xmls = (sorted((folder / "documents").glob(f"*.{form}")) for form in ("pdf", "xml"))
+    assert len(pdfs) >= invoices
+    assert xmls
+    assert all(path.read_bytes().startswith(b"%PDF-1.7") for path in pdfs)
+    checker = Path(sys.executable).with_name("bean-check")
+    checked = subprocess.run([checker, folder / "ledger.beancount"], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +68,7 @@ def test_a_small_population_lives_three_months_and_every_check_holds(tmp_path: P
         ("--months", "-1"),
         ("--seed", "x"),
         ("--json", "no/such/folder/demo.json"),
+        ("--papers", "/dev/null/papers"),
     ],
 )
 def test_unusable_arguments_are_one_line_and_end_with_2(tmp_path: Path, arguments: tuple[str, str]) -> None:
