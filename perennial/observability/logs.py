@@ -12,7 +12,9 @@ from perennial.config import Settings
 from perennial.observability.words import presentable
 
 # Chatty at `info`, and never about our own doing; `perennial api` says itself where it listens.
-QUIET_LOGGERS = ("alembic", "httpx", "httpcore", "uvicorn.access", "uvicorn.error")
+QUIET_LOGGERS = ("alembic", "uvicorn.access", "uvicorn.error")
+# At `debug` these tell rows, bodies and addresses, and so people.
+TALKATIVE_LOGGERS = ("httpcore", "httpx", "python_http_client", "sqlalchemy", "stripe", "twilio", "urllib3")
 # What the Temporal SDK calls the things that our own lines name too.
 _RUN_NAMES = {
     "workflow_id": "workflow_id",
@@ -54,7 +56,7 @@ def configure_logging(settings: Settings, role: str = "") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for name in QUIET_LOGGERS:
+    for name in (*QUIET_LOGGERS, *TALKATIVE_LOGGERS):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     # They would be in the sentence as well as beside it.
     workflow.logger.workflow_info_on_message = False

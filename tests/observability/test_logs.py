@@ -1,40 +1,33 @@
 """Log lines: which request, which run, which attempt; and nobody's name."""
 
-import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor
 
-from perennial.config import Settings
 from perennial.engine.context import Engine
 from perennial.gateways.registry import build_gateway
-from perennial.observability import configure_logging
 from perennial.observability.words import presentable
-from perennial.temporal.interceptors import REQUEST_ID
+from perennial.temporal.interceptors import REQUEST_ID, Correlation
 from tests.observability.conftest import Beside, Silent, at_rest
+from tests.support.log_lines import Lines, logged
 from tests.support.stage import Stage, eventually
-
-Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    """What this process logs, as a machine reads it."""
-    root, written = logging.getLogger(), io.StringIO()
-    before, level = root.handlers[:], root.level
-    monkeypatch.setattr("sys.stdout", written)
-    configure_logging(Settings(_env_file=None, log_format="json"), "tester")
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    root.handlers = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+def lines() -> Iterator[Lines]:
+    with logged() as lines:
+        yield lines
 
 
 def of(lines: Lines, event: str, **fields: object) -> list[dict[str, Any]]:
@@ -113,6 +106,22 @@ async def test_a_databases_error_quotes_nobody(engine: Engine, lines: Lines) -> 
     assert "IntegrityError" in told
     assert "zebulon" not in told
     assert "DETAIL" not in told
+
+
+async def test_a_databases_error_enters_no_history_with_its_row(engine: Engine) -> None:
+    class Refused(ActivityInboundInterceptor):
+        def __init__(self) -> None:
+            """The last of the chain: the activity itself."""
+
+        async def execute_activity(self, input: Any) -> None:
+            raise _refused_row(engine, "zebulon.canary@personal.example")
+
+    around = Correlation().intercept_activity(Refused())
+    with pytest.raises(ApplicationError) as told:
+        await ActivityEnvironment().run(around.execute_activity, SimpleNamespace())
+    assert told.value.type == "IntegrityError"
+    assert told.value.message.startswith('null value in column "name"')
+    assert "zebulon" not in "".join(traceback.format_exception(told.value))
 
 
 @pytest.mark.parametrize(
