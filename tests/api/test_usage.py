@@ -1,9 +1,11 @@
 """Meters, usage events and entitlements over HTTP."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -262,6 +264,21 @@ async def test_too_much_at_once_is_refused(api: Api, customer: dict[str, Any]) -
     big = event(customer, "call", properties={"gb": "x" * 2 * 1024 * 1024})
     problem(await api.post("/v1/usage-events", big), 413, "body_too_large")
     problem(await api.post("/v1/usage-events", event(customer, "c", properties={"a": "x" * 501})), 422)
+
+
+async def test_the_guide_says_what_works(api: Api) -> None:
+    """Its meter, its plan and its event, as they stand there."""
+    guide = (Path(__file__).parents[2] / "docs" / "usage.md").read_text()
+    bodies = {path: json.loads(body) for path, body in re.findall(r"(/v1/[a-z-]+) -d '(.+?)'\n", guide, re.DOTALL)}
+    meter, plan, sent = (bodies[path] for path in ("/v1/meters", "/v1/plans", "/v1/usage-events"))
+    assert (await api.post("/v1/meters", meter)).status_code == 201
+    assert (await api.post("/v1/plans", plan)).status_code == 201
+    customer = await api.customer()
+    made = await api.subscribe(customer["id"], plan["code"], currency="EUR")
+    at = datetime.now(UTC).isoformat()
+    told = await api.post("/v1/usage-events", sent | {"id": uuid4().hex, "customer_id": customer["id"], "at": at})
+    assert told.json() == {"accepted": 1, "duplicates": 0, "unattributed": 0}
+    assert await counted(api, made) == "1"
 
 
 # --- entitlements ----------------------------------------------------------------------------------------------------
