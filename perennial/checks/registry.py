@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from perennial.checks import books, documents, gateway, renewals, revenue, spans, workflows
+from perennial.checks import books, documents, gateway, renewals, revenue, spans, usage, workflows
 from perennial.checks.result import Check, CheckResult, Outcome, in_database, lasting
 from perennial.domain.errors import NotFound
 from perennial.engine.context import Engine
@@ -50,6 +50,11 @@ CHECKS: tuple[Check, ...] = (
         "periods_are_billed_once",
         "every paid period has exactly its invoice, no other has one",
         in_database(spans.periods_are_billed_once),
+    ),
+    Check(
+        "usage_is_billed_once",
+        "what was billed of usage stands on invoices, no time of it twice",
+        in_database(usage.usage_is_billed_once),
     ),
     Check(
         "renewals_on_time",

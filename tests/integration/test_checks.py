@@ -11,9 +11,10 @@ from tests.integration.planted.books import BOOKS
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT, PAID, Defect
 from tests.integration.planted.payments import PAYMENTS
 from tests.integration.planted.service import SERVICE
+from tests.integration.planted.usage import USAGE
 from tests.integration.world import World
 
-DEFECTS = (*BOOKS, *SERVICE, *PAYMENTS)
+DEFECTS = (*BOOKS, *SERVICE, *PAYMENTS, *USAGE)
 
 
 @pytest.fixture(autouse=True)
