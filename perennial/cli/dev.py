@@ -74,7 +74,8 @@ class Development:
         self._output.say("Bringing the database up to date ...")
         self._once(environment, "migrate")
         self._once(environment, "plans", "seed")
-        supervisor = Supervisor([self._child(environment, name) for name in PROCESSES], self._output.say)
+        children = [self._child(environment | self._metrics(place), name) for place, name in enumerate(PROCESSES)]
+        supervisor = Supervisor(children, self._output.say)
         try:
             supervisor.start()
             self._starting = False
@@ -114,6 +115,11 @@ class Development:
         # -P: a folder of the current directory must not take the place of one of our packages
         command = [sys.executable, "-P", "-m", "perennial", *arguments]
         return ChildProcess(arguments[0], command, env=environment, on_line=self._output.of(arguments[0]))
+
+    def _metrics(self, place: int) -> dict[str, str]:
+        """One port after the other: the processes share this machine."""
+        first = self._settings.metrics_port
+        return {} if not first else {f"{PREFIX}METRICS_PORT": str(first + place)}
 
     def _environment(self, port: int) -> dict[str, str]:
         own = {f"{PREFIX}API_HOST": self._settings.api_host, f"{PREFIX}API_PORT": str(port), "PYTHONUNBUFFERED": "1"}

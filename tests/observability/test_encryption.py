@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
+from perennial.checks.replay import replay_one
 from perennial.checks.stuck import look_at
 from perennial.domain.errors import CommandRefused
 from perennial.engine import subscriptions
@@ -21,6 +22,7 @@ from perennial.stack.temporal import _binary
 from perennial.temporal.codec import KEY_ID
 from tests.observability.conftest import Beside, Process, Silent, handed_over
 from tests.support.stage import Stage, eventually
+from workflows.registry import WORKFLOWS
 
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))
 # Of the state, of a summary, of an answer, of an error and of a plan.
@@ -83,6 +85,8 @@ async def test_everything_works_and_nothing_can_be_read(engine: Engine, beside: 
         assert set(await key_ids(encrypted, sub)) == {"old"}
         raw = b"".join(event.SerializeToString() for event in await stored(encrypted, sub))
         assert [words for words in PLAIN if words in raw] == []
+        [replayed] = await replay_one(encrypted, WORKFLOWS, sub)
+        assert replayed.difference is None
         described = await encrypted.temporal.get_workflow_handle(sub).describe()
         assert (await described.static_summary() or "").startswith("Team (per seat)")
     plain = Stage(engine)

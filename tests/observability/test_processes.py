@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from perennial.cli.dev import Development
+from perennial.cli.dev_output import Output
 from perennial.config import SettingsError
 from perennial.contracts.workflows import SUBSCRIPTION
 from perennial.engine.context import Engine, from_thread, open_engine
@@ -116,6 +118,15 @@ async def test_readiness_says_which_part_does_not_answer(engine: Engine, http: h
         with pytest.raises(SettingsError, match="PERENNIAL_METRICS_PORT: cannot listen"), serving(taken, list):
             pass
     half.close()
+
+
+def test_the_processes_of_dev_share_no_port(engine: Engine) -> None:
+    def ports(first: int | None) -> list[str | None]:
+        dev = Development(engine.settings.model_copy(update={"metrics_port": first}), Output())
+        return [dev._metrics(place).get("PERENNIAL_METRICS_PORT") for place in range(3)]
+
+    assert ports(9464) == ["9464", "9465", "9466"]
+    assert ports(None) == [None, None, None]
 
 
 async def test_an_alert_fires_on_what_a_real_relay_tells(
