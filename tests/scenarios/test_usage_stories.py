@@ -1,5 +1,6 @@
 """Stories of usage: in arrears, late, in several stretches, at the end; alerts and what customers are entitled to."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ from perennial.domain.usage import Aggregation, Meter
 from perennial.engine import entitlements, meters, previews, usage
 from perennial.engine.context import Engine
 from perennial.engine.usage import RunningUsage
+from perennial.notifications.mailbox import LocalMailbox
+from perennial.notifications.relay import Relay
+from perennial.notifications.usage_alerts import PAUSE, UsageAlerts
 from tests.support.stage import Stage, at
 
 MONTH = Interval(IntervalUnit.MONTH)
@@ -226,3 +230,29 @@ async def test_who_is_sent_invoices_is_entitled_at_once(stage: Stage, calls: Met
     sub = await stage.subscribe(await stage.clock("2026-01-15 10:00"), plan, card=None, net_days=14)
     assert (await stage.view(sub)).access
     assert [each.feature for each in await entitlements.of_customer(stage.engine, stage.owners[sub])] == ["sso"]
+
+
+async def test_the_relay_looks_every_few_seconds_and_mails_it(stage: Stage, calls: Meter) -> None:
+    limit = {"feature": "calls", "kind": "limit", "limit": 10, "meter": calls.code, "alerts": [50]}
+    plan = await api_plan(stage, calls, entitlements=(limit,))
+    sub = await stage.subscribe(await stage.clock("2026-01-15 10:00"), plan)
+    now = [datetime.now(UTC)]
+    alerts = UsageAlerts(stage.engine.sessions, lambda: now[0])
+    alerts.run_once()
+    await stage.use(sub, calls.event, at("2026-01-15 10:00"), 7)
+    now[0] += PAUSE / 2
+    alerts.run_once()
+    assert "usage_alert" not in await stage.messages(sub)
+    now[0] += PAUSE
+    alerts.run_once()
+    assert "usage_alert" in await stage.messages(sub)
+
+    mailbox = LocalMailbox(stage.engine.sessions, stage.engine.clock)
+    relay = Relay(stage.engine.sessions, (mailbox,), stage.engine.clock)
+    while relay.run_once():
+        pass
+    [(subject, body)] = await stage.rows(
+        "SELECT subject, body FROM mailbox_messages WHERE key LIKE :key", key=f"notify:usage_alert:{sub}:%"
+    )
+    assert subject == f"{plan}: 50 % of calls is used"
+    assert "You have used 7 of the 10 calls" in body
