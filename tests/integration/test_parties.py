@@ -112,7 +112,7 @@ def test_everything_that_documents_and_tax_law_ask_for(session: Session, custome
     assert (sale.customer.country, sale.customer.region, sale.customer.exempt) == ("CA", "BC", True)
     assert sale.customer.vat_number is None  # it was never found valid
     assert parties.tax_rounding is TaxRounding.LINE
-    assert parties.numbering.prefix("invoice") == "QT"
+    assert parties.numbering.invoice_prefix == "QT"
     assert (parties.numbering.by_year, parties.numbering.timezone) == (True, "Pacific/Auckland")
     assert parties.buyer["company"] == "Analytical Engines"
     assert parties.evidence == [{"kind": "billing_address", "country": "CA"}, {"kind": "ip", "country": "CA"}]
