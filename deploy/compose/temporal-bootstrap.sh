@@ -4,7 +4,7 @@ set -eu
 
 until temporal operator cluster health; do sleep 1; done
 
-# 30 days: `support reset` reaches back as far as closed runs are kept.
+# 30 days: a reset, or a replay by support, reaches back as far as closed runs are kept.
 temporal operator namespace describe --namespace default ||
     temporal operator namespace create --namespace default --retention 30d
 
