@@ -22,6 +22,8 @@ def logged(level: str = "info") -> Iterator[Lines]:
     before = root.handlers[:], root.level
     with redirect_stdout(written):
         configure_logging(Settings(_env_file=None, log_format="json", log_level=level), "tester")
+        # A logger of a module that was kept for good would go on so after the block.
+        structlog.configure(cache_logger_on_first_use=False)
     try:
         yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     finally:
