@@ -22,8 +22,9 @@ install: $(VENV)/.installed
 demo: install
 	@exec $(BIN)/perennial demo $(ARGS)
 
+# In three processes, each with a stack of its own: on two cores they wait for servers most of the time.
 test: dev-install
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 3 $(ARGS)
 
 check: dev-install
 	$(BIN)/ruff check .

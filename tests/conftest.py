@@ -1,4 +1,7 @@
-"""The throw-away stack that every suite shares: PostgreSQL and Temporal, started when the first test asks for them."""
+"""The throw-away stack that every suite shares: PostgreSQL and Temporal, started when the first test asks for them.
+
+Under `pytest -n` each process has one of its own.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
@@ -10,6 +13,8 @@ from perennial.engine import demo_catalog
 from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
 from perennial.stack import Stack
+from tests.conformance.summary import pytest_terminal_summary  # noqa: F401 (pytest finds hooks by their names)
+from tests.support.shares import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 (the same)
 from worker import build_worker
 
 if TYPE_CHECKING:

@@ -49,12 +49,20 @@ def beside(engine: Engine) -> Beside:
 async def at_rest(stage: Stage, clock: str | None, **more: Any) -> str:
     """A subscription whose last step is written down, so that it does not write over what a test puts there."""
     sub = await stage.subscribe(clock, **more)
+    await rests(stage, sub)
+    return sub
 
-    async def rests() -> bool:
+
+async def rests(stage: Stage, sub: str) -> None:
+    """Until the subscription has nothing in hand.
+
+    A task that a worker is handed just while it goes is lost: the server gives it to another one after ten seconds.
+    """
+
+    async def idle() -> bool:
         return not (await stage.progress(sub)).busy
 
-    await eventually(rests)
-    return sub
+    await eventually(idle)
 
 
 async def handed_over(engine: Engine, sub: str) -> Stage:

@@ -20,7 +20,7 @@ from perennial.gateways.registry import build_gateway
 from perennial.stack.ports import free_port
 from perennial.stack.temporal import _binary
 from perennial.temporal.codec import KEY_ID
-from tests.observability.conftest import Beside, Process, Silent, handed_over
+from tests.observability.conftest import Beside, Process, Silent, at_rest, handed_over, rests
 from tests.support.stage import Stage, eventually
 from workflows.registry import WORKFLOWS
 
@@ -100,13 +100,14 @@ async def test_runs_begun_in_the_clear_go_on_and_keys_are_changed_under_way(besi
     async with beside(**queue) as plain:
         stage = Stage(plain)
         clock = await stage.clock("2026-01-31 10:00")
-        sub = await stage.subscribe(clock, "team-monthly")
+        sub = await at_rest(stage, clock, plan="team-monthly")
         assert set(await key_ids(plain, sub)) == {""}
     seen: list[str] = []
     for keys, quantity in ((OLD, 2), (f"{NEW},{OLD}", 3)):
         async with beside(**queue, payload_keys=keys) as turned:
             stage = await handed_over(turned, sub)
             assert (await stage.send(sub, "change_quantity", quantity=quantity)).quantity == quantity
+            await rests(stage, sub)
             seen.append((await key_ids(turned, sub))[-1])
     assert seen == ["old", "new"]
     async with beside(**queue, payload_keys=f"{NEW},{OLD}") as turned:

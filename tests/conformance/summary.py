@@ -1,3 +1,5 @@
+"""What is printed at the end of a run that met vectors."""
+
 from collections import Counter
 
 import pytest
