@@ -20,6 +20,7 @@ from perennial.temporal.key_ring import parse_keys
 PREFIX = "PERENNIAL_"
 DEVELOPMENT_API_KEY = "pk_dev_perennial"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  # noqa: S105 (refused in production)
+DEVELOPMENT_LINK_SECRET = "links-of-development-only"  # noqa: S105 (the same)
 DRIVER = "postgresql+psycopg2"
 GATEWAYS = "perennial.gateways"  # the entry points by which installed packages add theirs
 TAX_CALCULATORS = "perennial.tax"  # the same for these
@@ -59,11 +60,17 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8080, ge=0, le=65535)
     api_keys: Annotated[tuple[str, ...], NoDecode] = (DEVELOPMENT_API_KEY,)
     webhook_secret: str = Field(default=DEVELOPMENT_WEBHOOK_SECRET, min_length=16)
+    # Where customers reach the API's pages; None: at its own address. docs/checkout.md.
+    public_url: str | None = None
+    # Signs the links that customers get: whoever has it can pay anybody's invoices, and see them.
+    link_secret: SecretStr = Field(default=SecretStr(DEVELOPMENT_LINK_SECRET), min_length=16)
 
     gateway: str = "simulator"
     # For the gateway `stripe`: docs/payments.md. The base differs only where something stands in for Stripe.
     stripe_secret_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
+    # No secret: the checkout page tells it to every browser.
+    stripe_publishable_key: str | None = None
     stripe_api_base: str = STRIPE_API_BASE
     tax_calculator: str = "table"
     data_dir: Path = Path(".perennial")
@@ -121,7 +128,7 @@ class Settings(BaseSettings):
                 raise PydanticCustomError("keys", "{reason}", {"reason": str(error)}) from None
         return written
 
-    @field_validator("sentry_dsn", "slack_webhook_url", "otlp_endpoint", "codec_origin")
+    @field_validator("sentry_dsn", "slack_webhook_url", "otlp_endpoint", "codec_origin", "public_url")
     @classmethod
     def _is_an_address(cls, address: SecretStr | str | None) -> SecretStr | str | None:
         written = address.get_secret_value() if isinstance(address, SecretStr) else address
@@ -150,6 +157,7 @@ class Settings(BaseSettings):
             "temporal_address": missing if self.temporal_address is None else None,
             "api_keys": development if DEVELOPMENT_API_KEY in self.api_keys else None if self.api_keys else missing,
             "webhook_secret": development if self.webhook_secret == DEVELOPMENT_WEBHOOK_SECRET else None,
+            "link_secret": development if self.link_secret.get_secret_value() == DEVELOPMENT_LINK_SECRET else None,
         }
         _refuse(wrong)
         return self

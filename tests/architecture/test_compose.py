@@ -66,7 +66,7 @@ def test_commands_are_ours(services: dict[str, Any]) -> None:
 
 def test_secrets_have_no_default(root: Path) -> None:
     text = (root / "docker-compose.yml").read_text()
-    for name in ("POSTGRES_PASSWORD", "PERENNIAL_API_KEYS", "PERENNIAL_WEBHOOK_SECRET"):
+    for name in ("POSTGRES_PASSWORD", "PERENNIAL_API_KEYS", "PERENNIAL_WEBHOOK_SECRET", "PERENNIAL_LINK_SECRET"):
         uses = re.findall(rf"\$\{{{name}[^}}]*\}}", text)
         assert uses
         assert all(":?" in use for use in uses)

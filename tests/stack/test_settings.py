@@ -61,6 +61,8 @@ def test_defaults_are_those_of_development() -> None:
         ("LOG_LEVEL", "loud"),
         ("RENEWAL_WINDOW_SECONDS", "-1"),
         ("WEBHOOK_SECRET", "short"),
+        ("LINK_SECRET", "short"),
+        ("PUBLIC_URL", "pay.example.com"),
         ("SANDBOXED_WORKFLOWS", "maybe"),
     ],
 )
@@ -89,6 +91,7 @@ def test_production_wants_everything_named_and_nothing_of_development(monkeypatc
     assert names == [
         "PERENNIAL_API_KEYS",
         "PERENNIAL_DATABASE_URL",
+        "PERENNIAL_LINK_SECRET",
         "PERENNIAL_TEMPORAL_ADDRESS",
         "PERENNIAL_WEBHOOK_SECRET",
     ]
@@ -101,6 +104,7 @@ def test_production_with_everything_is_accepted(monkeypatch: pytest.MonkeyPatch)
         "DATABASE_URL": "postgres://db/perennial",
         "TEMPORAL_ADDRESS": "temporal:7233",
         "WEBHOOK_SECRET": "whsec_of_production",
+        "LINK_SECRET": "links-of-production",
     }
     for name, value in given.items():
         monkeypatch.setenv(f"PERENNIAL_{name}", value)

@@ -17,6 +17,7 @@ PRODUCTION = {
     "temporal_address": "temporal:7233",
     "api_keys": "pk_1",
     "webhook_secret": "whsec_of_our_own_production",
+    "link_secret": "links-of-our-own-production",
 }
 
 
