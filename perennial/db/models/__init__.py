@@ -2,10 +2,12 @@
 
 from perennial.db.models.base import Base
 from perennial.db.models.catalog import Coupon, Plan, PlanVersion
+from perennial.db.models.checkouts import CheckoutSession
 from perennial.db.models.coupons import CouponRedemption
 from perennial.db.models.credits import CreditGrant, CreditUse
 from perennial.db.models.customers import Customer, LocationEvidence, PaymentMethod
 from perennial.db.models.drafts import DocumentMemo, OneOffInvoice
+from perennial.db.models.findings import Finding, GatewayCharge, Tour
 from perennial.db.models.invoices import (
     Correction,
     CreditNote,
@@ -21,11 +23,13 @@ from perennial.db.models.plan_migrations import PlanMigration, PlanMigrationItem
 from perennial.db.models.recognitions import Recognition
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
+from perennial.db.models.support import SupportAction
 from perennial.db.models.tax import OwnTaxRate
 from perennial.db.models.usage import Meter, UsageBilled, UsageEvent, UsageWindow
 
 __all__ = [
     "Base",
+    "CheckoutSession",
     "Correction",
     "Coupon",
     "CouponRedemption",
@@ -35,6 +39,8 @@ __all__ = [
     "CreditUse",
     "Customer",
     "DocumentMemo",
+    "Finding",
+    "GatewayCharge",
     "Gift",
     "IdempotencyKey",
     "Invoice",
@@ -60,8 +66,10 @@ __all__ = [
     "Seller",
     "ServiceSpan",
     "Subscription",
+    "SupportAction",
     "TestClock",
     "TimelineEntry",
+    "Tour",
     "UsageBilled",
     "UsageEvent",
     "UsageWindow",
