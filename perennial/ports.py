@@ -274,10 +274,14 @@ class PaymentGateway(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CardSetup:
-    """What the customer's browser needs to give the gateway a card for later charges. The secret is theirs alone."""
+    """What the customer's browser needs to give the gateway a card for later charges. The secret is theirs alone.
+
+    `token` is the payment method, once they have given one.
+    """
 
     gateway_ref: str
     client_secret: str
+    token: str | None = None
 
 
 @runtime_checkable
@@ -286,6 +290,9 @@ class SetsUpCards(Protocol):
 
     def create_setup(self, customer_reference: str) -> CardSetup:
         """Begin to take a card of our customer. Raises as `charge` does."""
+
+    def find_setup(self, gateway_ref: str) -> CardSetup | None:
+        """How it stands; None when nobody can go on with it: there is none, or it was canceled. Raises as above."""
 
 
 @runtime_checkable

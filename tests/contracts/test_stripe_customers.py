@@ -101,3 +101,21 @@ def test_an_on_session_charge_that_asks_for_the_customer(stripe: StripeGateway, 
     asked = stripe.charge(request)
     assert asked.status is ChargeStatus.REQUIRES_ACTION
     assert stripe.find_charge(request.key) == asked
+
+
+def test_a_set_up_is_found_again_and_names_the_card_that_was_given(stripe: StripeGateway, stand: StandIn) -> None:
+    customer, token = f"cus_{uuid4()}", new_card(stand)
+    setup = stripe.create_setup(customer)
+    assert stripe.find_setup(setup.gateway_ref) == setup
+    stand.give_card(setup.gateway_ref, setup.client_secret, token)
+    found = stripe.find_setup(setup.gateway_ref)
+    assert found is not None
+    assert found.token == token
+    assert stripe.charge(ask(token, customer)).status is ChargeStatus.SUCCEEDED
+
+
+def test_a_set_up_that_is_canceled_or_unknown_is_none(stripe: StripeGateway, stand: StandIn) -> None:
+    setup = stripe.create_setup(f"cus_{uuid4()}")
+    stand.cancel_set_up(setup.gateway_ref)
+    assert stripe.find_setup(setup.gateway_ref) is None
+    assert stripe.find_setup("seti_nobody") is None

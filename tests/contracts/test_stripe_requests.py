@@ -19,6 +19,7 @@ OPERATIONS = frozenset(
         "GetPaymentMethodsPaymentMethod",
         "GetRefunds",
         "GetRefundsRefund",
+        "GetSetupIntentsIntent",
         "PostCustomers",
         "PostPaymentIntents",
         "PostPaymentIntentsIntentCancel",
@@ -41,6 +42,8 @@ MALFORMED: list[tuple[str, str, str | None]] = [
     ("GetRefunds", "limit", "1.5"),
     ("GetRefunds", "metadata[refund_key]", "refund:1"),
     ("GetRefundsRefund", "charge", "ch_1"),
+    ("GetSetupIntentsIntent", "expand", "payment_method"),
+    ("GetSetupIntentsIntent", "customer", "cus_1"),
     ("PostCustomers", "metadata", "cus_1"),
     ("PostCustomers", "address[town]", "Turin"),
     ("PostCustomers", "reference", "cus_1"),
@@ -80,7 +83,7 @@ def life(stripe: StripeGateway, stand: StandIn) -> list[Recorded]:
 
     paid, asked, on_session = ask(), ask(ASKS_FOR_3DS), ask(ASKS_FOR_3DS)
     stripe.describe_token(paid.token)
-    stripe.create_setup(customer)
+    stripe.find_setup(stripe.create_setup(customer).gateway_ref)
     done = stripe.charge(paid)
     stripe.find_charge(paid.key)
     refund = RefundRequest(f"refund:{uuid4()}:1", paid.key, done.gateway_ref, 1, "USD")

@@ -49,6 +49,14 @@ def authenticate(connection: Connection, gateway_ref: str, *, success: bool) -> 
     return books.result(row)
 
 
+def is_asked(connection: Connection, gateway_ref: str) -> bool:
+    """Whether a charge waits for 3-D Secure. Raises GatewayRefused."""
+    row = connection.execute(_FIND, {"gateway_ref": gateway_ref}).first()
+    if row is None:
+        raise GatewayRefused(f"no charge {gateway_ref}")
+    return bool(row.status == ChargeStatus.REQUIRES_ACTION)
+
+
 def dispute(connection: Connection, gateway_ref: str) -> None:
     """Take the money of a captured charge back, once. Raises GatewayRefused."""
     parameters = {"gateway_ref": gateway_ref, "event_id": books.reference("evt", f"dispute:{gateway_ref}")}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import sleep
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -135,6 +136,12 @@ class SimulatorGateway:
             ),
             next=str(page[-1].id) if len(rows) > limit else None,
         )
+
+    def authentication_url(self, gateway_ref: str, return_url: str) -> str | None:
+        """The page of the customer's bank; None when it asks nothing any more. Raises GatewayRefused."""
+        with self._statements() as connection:
+            asks = actions.is_asked(connection, gateway_ref)
+        return f"/simulator/authenticate/{gateway_ref}?{urlencode({'return_url': return_url})}" if asks else None
 
     def authenticate(self, gateway_ref: str, *, success: bool) -> ChargeResult:
         """The customer passes (or fails) 3-D Secure. Only the first answer counts; later ones change nothing.

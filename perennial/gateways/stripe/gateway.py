@@ -97,6 +97,9 @@ class StripeGateway:
     def create_setup(self, customer_reference: str) -> CardSetup:
         return self._methods.set_up(customer_reference)
 
+    def find_setup(self, gateway_ref: str) -> CardSetup | None:
+        return self._methods.find_set_up(gateway_ref)
+
     def authentication_url(self, gateway_ref: str, return_url: str) -> str | None:
         return self._charges.authentication_url(gateway_ref, return_url)
 

@@ -71,6 +71,19 @@ class Methods:
         assert made.client_secret is not None, made.id
         return CardSetup(gateway_ref=made.id, client_secret=made.client_secret)
 
+    def find_set_up(self, gateway_ref: str) -> CardSetup | None:
+        try:
+            found = self._client.ask(
+                f"set-up {gateway_ref}", lambda: self._client.api.setup_intents.retrieve(gateway_ref)
+            )
+        except NotFound:
+            return None
+        if found.status == "canceled":
+            return None
+        given = found.payment_method if found.status == "succeeded" else None
+        token = str(getattr(given, "id", given)) if given else None
+        return CardSetup(gateway_ref=found.id, client_secret=found.client_secret or "", token=token)
+
     def _adopt(self, token: str, customer_reference: str) -> str:
         method = self._retrieve(token)
         if method.customer is not None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -101,6 +101,16 @@ class StandIn:
         """As a SetupIntent does when it succeeds."""
         status, told = self.manners.answer("POST", f"/v1/payment_methods/{token}/attach", "", f"customer={customer}")
         assert status == httpx.codes.OK, told
+
+    def give_card(self, setup: str, client_secret: str, token: str) -> None:
+        """What Stripe's form in the customer's browser does: the set-up succeeds, and the card is attached."""
+        body = urlencode({"client_secret": client_secret, "payment_method": token})
+        status, told = self.manners.answer("POST", f"/v1/setup_intents/{setup}/confirm", "", body)
+        assert (status, told["status"]) == (httpx.codes.OK, "succeeded"), told
+        self.attach(token, told["customer"])
+
+    def cancel_set_up(self, setup: str) -> None:
+        self.manners.answer("POST", f"/v1/setup_intents/{setup}/cancel", "", "")
 
     def last_customer(self) -> str:
         """The one that was made last."""
