@@ -245,6 +245,30 @@ class CommandHandlers(ABC):
         self._accept(command)
 
     @workflow.update
+    async def park(self, command: c.Park) -> SubscriptionView:
+        return await self._obey(command)
+
+    @park.validator
+    def _check_park(self, command: c.Park) -> None:
+        self._check(command)
+
+    @workflow.signal(name="park")
+    def _signal_park(self, command: c.Park) -> None:
+        self._accept(command)
+
+    @workflow.update
+    async def unpark(self, command: c.Unpark) -> SubscriptionView:
+        return await self._obey(command)
+
+    @unpark.validator
+    def _check_unpark(self, command: c.Unpark) -> None:
+        self._check(command)
+
+    @workflow.signal(name="unpark")
+    def _signal_unpark(self, command: c.Unpark) -> None:
+        self._accept(command)
+
+    @workflow.update
     async def payment_event(self, command: c.PaymentEvent) -> SubscriptionView:
         return await self._obey(command)
 

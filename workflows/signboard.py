@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.temporal.search_attributes import (
         DUNNING_ATTEMPT,
         NEXT_DUE_AT,
+        PARKED,
         PAST_DUE_SINCE,
         PLAN_CODE,
         SUBSCRIPTION_STATUS,
@@ -31,7 +32,7 @@ class Signboard:
 
     def show(self, state: core.State) -> None:
         workflow.set_current_details(_details(state))
-        status, plan, next_due_at, attempt, since = _attributes(state)
+        status, plan, next_due_at, attempt, since, parked = _attributes(state)
         before = self._shown
         updates: list[SearchAttributeUpdate[Any]] = []
         if status != before[0]:
@@ -44,20 +45,25 @@ class Signboard:
             updates.append(DUNNING_ATTEMPT.value_set(attempt))
         if since != before[4]:
             updates.append(PAST_DUE_SINCE.value_set(since) if since else PAST_DUE_SINCE.value_unset())
+        if parked != before[5]:
+            updates.append(PARKED.value_set(True) if parked else PARKED.value_unset())
         if updates:
             workflow.upsert_search_attributes(updates)
-            self._shown = (status, plan, next_due_at, attempt, since)
+            self._shown = (status, plan, next_due_at, attempt, since, parked)
 
 
 def _attributes(state: core.State) -> tuple[str, str, datetime | None, int, datetime | None]:
     view = view_of(state)
-    return view.status, view.plan, view.next_due_at, view.dunning_attempt, past_due_since(state)
+    since, is_parked = past_due_since(state), state.parked_at is not None
+    return view.status, view.plan, view.next_due_at, view.dunning_attempt, since, is_parked
 
 
 def _details(state: core.State) -> str:
     view = view_of(state)
     price = Money(state.full_amount, state.currency)
+    parked = [f"**parked** by support since {state.parked_at:%Y-%m-%d %H:%M} UTC"] if state.parked_at else []
     lines = [
+        *parked,
         f"**{view.status}** · {state.terms.name} x {state.quantity} · {price} / {state.terms.interval}",
         f"- period {state.period_no}: {view.period_start:%Y-%m-%d %H:%M} to {view.period_end:%Y-%m-%d %H:%M} UTC",
         f"- next: {view.next_due_kind or 'a command'} {view.next_due_at or ''}",

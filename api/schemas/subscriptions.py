@@ -102,6 +102,7 @@ class SubscriptionOut(Outgoing):
     ended_at: datetime | None
     end_reason: str | None
     test_clock_id: str | None
+    parked_since: datetime | None = None
 
 
 class PreviewLine(Outgoing):

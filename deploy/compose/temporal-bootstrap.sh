@@ -11,7 +11,7 @@ temporal operator namespace describe --namespace default ||
 # A namespace is known to every part of the cluster a few seconds after it was made.
 until temporal operator search-attribute list --namespace default > /tmp/known; do sleep 1; done
 
-for attribute in SubscriptionStatus=Keyword PlanCode=Keyword CustomerId=Keyword NextDueAt=Datetime DunningAttempt=Int PastDueSince=Datetime; do
+for attribute in SubscriptionStatus=Keyword PlanCode=Keyword CustomerId=Keyword NextDueAt=Datetime DunningAttempt=Int PastDueSince=Datetime Parked=Bool; do
     grep -q "${attribute%%=*}" /tmp/known ||
         temporal operator search-attribute create --namespace default \
             --name "${attribute%%=*}" --type "${attribute##*=}"

@@ -46,6 +46,8 @@ class SubscriptionView:
     ended_at: datetime | None
     end_reason: str | None
     test_clock_id: str | None
+    parked_since: datetime | None = None
+    dunning_policy: str | None = None
 
 
 def view_of(state: State) -> SubscriptionView:
@@ -88,4 +90,6 @@ def view_of(state: State) -> SubscriptionView:
         ended_at=state.ended_at,
         end_reason=state.end_reason,
         test_clock_id=state.test_clock_id,
+        parked_since=state.parked_at,
+        dunning_policy=state.policy.name,
     )

@@ -19,7 +19,7 @@
     │   ├── SubscriptionEnded, NotPaused, AlreadyPaused, PaymentOverdue, SamePlan, CurrencyChange,
     │   │   AlreadyCanceling, NotCanceling, NotRenewing, NotTrialing, NotReactivatable, CancellationPending,
     │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift,
-    │   │   ChangePending, MovedMeanwhile                                         (subscriptions)
+    │   │   ChangePending, MovedMeanwhile; SubscriptionParked, NotParked (in `parking`)    (subscriptions)
     │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
     │   ├── GiftNotClaimable, GiftNotCancelable                                   (gifts)
     │   ├── InvoicePaid, InvoiceNotPaid, InvoiceIsDraft, InvoiceFinal, DraftEmpty, NothingToCredit, GiftInvoice,

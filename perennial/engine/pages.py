@@ -40,11 +40,12 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.PlanVersion: models.PlanVersion.created_at,
     models.Subscription: models.Subscription.created_at,
     models.TestClock: models.TestClock.created_at,
+    models.SupportAction: models.SupportAction.at,
     models.UsageEvent: models.UsageEvent.at,
 }
 
 # Those whose ids count; a version counts within its plan.
-_COUNTED = (models.LocationEvidence, models.MailboxMessage, models.PlanVersion)
+_COUNTED = (models.LocationEvidence, models.MailboxMessage, models.PlanVersion, models.SupportAction)
 _KEYS = {models.Plan: "code", models.Coupon: "code", models.Meter: "code", models.PlanVersion: "version"}
 
 

@@ -52,6 +52,8 @@ _WORDS = {
     "coupon_applied": "coupon {coupon}",
     "gift_added": "{periods} prepaid periods from gift {gift}",
     "refused": "{command} was refused: {code}",
+    "parked": "parked by support: nothing happens by itself",
+    "unparked": "unparked; it was parked on {parked_at}",
     "trial_ending": "told that the trial ends on {ends_at}",
     "renewal_reminder": "reminded of the renewal on {ends_at}",
     "gift_ending": "told that the gift ends on {ends_at}",

@@ -30,6 +30,7 @@ SEARCH_ATTRIBUTES = {
     "NextDueAt": "Datetime",
     "DunningAttempt": "Int",
     "PastDueSince": "Datetime",
+    "Parked": "Bool",
 }
 
 # What test clocks need; each value was measured, see docs/dependencies.md.

@@ -14,6 +14,7 @@ CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")
 NEXT_DUE_AT: SearchAttributeKey[datetime] = SearchAttributeKey.for_datetime("NextDueAt")
 DUNNING_ATTEMPT = SearchAttributeKey.for_int("DunningAttempt")
 PAST_DUE_SINCE: SearchAttributeKey[datetime] = SearchAttributeKey.for_datetime("PastDueSince")
+PARKED = SearchAttributeKey.for_bool("Parked")
 
 
 def attributes_of(state: State) -> TypedSearchAttributes:
@@ -29,6 +30,8 @@ def attributes_of(state: State) -> TypedSearchAttributes:
         pairs.append(SearchAttributePair(NEXT_DUE_AT, view.next_due_at))
     if since := past_due_since(state):
         pairs.append(SearchAttributePair(PAST_DUE_SINCE, since))
+    if state.parked_at:
+        pairs.append(SearchAttributePair(PARKED, True))
     return TypedSearchAttributes(pairs)
 
 

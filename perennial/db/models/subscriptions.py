@@ -33,6 +33,7 @@ class Subscription(Base):
             "next_due_at",
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index("ix_subscriptions_parked", "parked_at", postgresql_where=text("parked_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -54,6 +55,7 @@ class Subscription(Base):
     payment_method_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
+    parked_at: Mapped[datetime | None]
     state: Mapped[dict[str, Any]]
     # The fence against a late write of a worker that was thought dead: within one run steps only grow.
     run_id: Mapped[str] = mapped_column(server_default="")

@@ -78,6 +78,7 @@ def subscription_row(state: State) -> dict[str, Any]:
         "payment_method_id": view.payment_method_id,
         "created_at": view.created_at,
         "ended_at": view.ended_at,
+        "parked_at": view.parked_since,
         "state": dump_state(state),
         "step": state.step,
     }

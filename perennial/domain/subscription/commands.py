@@ -176,5 +176,15 @@ class SkipNext(Command):
 class PaymentEvent(Command):
     """A gateway said something about attempt `attempt` at `invoice`. It is a hint to look: the gateway is asked."""
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park(Command):
+    """Put it aside: nothing happens by itself, and nothing is obeyed but `Unpark`. Why is for support's own records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpark(Command):
+    pass
+
+
     invoice: str
     attempt: int

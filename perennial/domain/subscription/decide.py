@@ -7,7 +7,7 @@ from typing import Any
 
 from perennial.domain import keys
 from perennial.domain.errors import SubscriptionEnded
-from perennial.domain.subscription import changes, commands, invoices, lifecycle, payments, periods
+from perennial.domain.subscription import changes, commands, invoices, lifecycle, parking, payments, periods
 from perennial.domain.subscription.due import Due, DueKind
 from perennial.domain.subscription.effects import (
     Collect,
@@ -45,6 +45,8 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.GiveUpInvoice: invoices.give_up_invoice,
     commands.RecordPayment: invoices.record_payment,
     commands.CreditInvoice: invoices.credit_invoice,
+    commands.Park: parking.park,
+    commands.Unpark: parking.unpark,
 }
 _AFTER_THE_END = (commands.Reactivate, commands.PaymentEvent, commands.CreditInvoice)
 _WHILE_SOMETHING_IS_OWED = (
@@ -70,6 +72,7 @@ def decide(state: State, command: commands.Command, at: datetime) -> Decision:
     """
     if not may_be_asked(state, command):
         raise SubscriptionEnded(state.id, state.status.value)
+    parking.refuse_while_parked(state, command)
     at = max(at.replace(microsecond=0), state.as_of)
     decision = _stamped(_COMMANDS[type(command)](state, command, at), at)
     applied = (*decision.state.applied, command.request_id)[-REMEMBERED_REQUESTS:]

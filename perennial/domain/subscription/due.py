@@ -66,7 +66,9 @@ def wake_at(state: State, due: Due) -> datetime:
 
 
 def all_due(state: State) -> Iterator[Due]:
-    """Everything that is ahead, in no order."""
+    """Everything that is ahead, in no order. Nothing, while it is parked."""
+    if state.parked_at:
+        return
     case = state.collection
     if case and case.due_at and not case.is_overdue and not case.in_flight and not state.status.is_ended:
         yield Due(DueKind.PAYMENT_OVERDUE, case.due_at)

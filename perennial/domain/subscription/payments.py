@@ -38,9 +38,12 @@ OVERDUE = "overdue"
 
 
 def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
-    """The next state, knowing what became of an invoice at domain time `at`. News of a settled one changes nothing."""
+    """The next state, knowing what became of an invoice at domain time `at`. News of a settled one changes nothing.
+
+    While it is parked the news is in the books alone; `unpark` asks again, and what follows from it follows then.
+    """
     case = state.collection
-    if case is None or fact.invoice not in case.open_invoices:
+    if state.parked_at or case is None or fact.invoice not in case.open_invoices:
         return Decision(state)
     gone = fact.status in (PaymentStatus.PAID, PaymentStatus.CLOSED)
     if fact.status is PaymentStatus.OPEN and fact.invoice == case.invoice and case.due_at and case.in_flight:

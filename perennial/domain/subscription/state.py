@@ -219,7 +219,8 @@ class State:
     now, `period_discount` taken off: the base of credits for the unused rest. `period_billed` is what has been billed
     for the running period less what has been credited, the most that can be given back; `period_invoices` are those
     that paid for it. `span` is the stretch of service that is running. `usage_from` is where the usage begins that no
-    stretch of `usage_due` covers yet. All amounts are as priced: a tax on top of them is the invoice's affair.
+    stretch of `usage_due` covers yet. `parked_at`: since then support has put it aside. All amounts
+    are as priced: a tax on top of them is the invoice's affair.
     """
 
     id: str
@@ -277,6 +278,7 @@ class State:
         return self.step > 0
 
     @property
+    parked_at: datetime | None = None
     def full_amount(self) -> int:
         """Minor units of a whole period on the terms of today, discounts not taken off."""
         return self.terms.amount(self.quantity, self.addons)

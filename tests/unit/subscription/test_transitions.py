@@ -81,11 +81,17 @@ COMMANDS: dict[str, Callable[[Life], c.Command]] = {
     "record_payment": lambda life: c.RecordPayment(invoice=owed(life), reference="BANK 1"),
     "set_dunning": lambda life: c.SetDunning(policy=policy(FinalAction.PAUSE)),
     "credit_invoice": lambda life: c.CreditInvoice(invoice=next(iter(life.documents), "?")),
+    "park": lambda life: c.Park(),
+    "unpark": lambda life: c.Unpark(),
 }
 
 
 def owed(life: Life) -> str:
     return life.state.collection.invoice if life.state.collection else "?"
+
+
+def parked() -> Life:
+    return Life().send(c.Park())
 
 
 LIVES = {
@@ -101,6 +107,7 @@ LIVES = {
         paused,
         canceled,
         expired,
+        parked,
     )
 }
 WORDS = {
@@ -115,33 +122,37 @@ WORDS = {
     "no-end": "not_canceling",
     "no-period": "not_renewing",
     "again": "already_canceling",
+    "parked": "subscription_parked",
+    "not-parked": "not_parked",
     "none-open": "invoice_not_open",
     "unknown": "invalid_input",
 }
 TABLE = """
-                   incomplete trialing active   non_renewing pause_ahead past_due unpaid    paused    canceled expired
-pause              overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended
-pause-later        overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended
-resume             no-pause   no-pause no-pause no-pause     ok             no-pause no-pause  ok        ended    ended
-change_plan        overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
-change_plan-later  overdue    ok       ok       ending       ok             overdue  overdue   paused    ended    ended
-change_quantity    overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
-cancel             ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
-cancel-later       no-period  ok       ok       again        ok             ok       no-period no-period ended    ended
-undo_cancel        no-end     no-end   no-end   ok           no-end         no-end   no-end    no-end    ended    ended
-reactivate         running    running  running  running      running        running  running   running   ok       ok
-apply_coupon       ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
-set_payment_method ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
-extend_trial       no-trial   ok       no-trial no-trial     no-trial       no-trial no-trial  no-trial  ended    ended
-retry_payment      ok         no-debt  no-debt  no-debt      no-debt        ok       ok        no-debt   ended    ended
-gift               overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
-skip_next          overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended
-payment_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok
-change_addons      unknown    unknown  unknown  unknown      unknown        unknown  unknown   unknown   ended    ended
-give_up_invoice    ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended
-record_payment     ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended
-set_dunning        ok         ok       ok       ok           ok             ok       ok        ok        ended    ended
-credit_invoice     ok         ok       ok       ok           ok             ok       ok        ok        ok       ok
+                   incomplete trialing active   non_renewing pause_ahead past_due unpaid    paused    canceled expired parked
+pause              overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended parked
+pause-later        overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended parked
+resume             no-pause   no-pause no-pause no-pause     ok             no-pause no-pause  ok        ended    ended parked
+change_plan        overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
+change_plan-later  overdue    ok       ok       ending       ok             overdue  overdue   paused    ended    ended parked
+change_quantity    overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
+cancel             ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
+cancel-later       no-period  ok       ok       again        ok             ok       no-period no-period ended    ended parked
+undo_cancel        no-end     no-end   no-end   ok           no-end         no-end   no-end    no-end    ended    ended parked
+reactivate         running    running  running  running      running        running  running   running   ok       ok  parked
+apply_coupon       ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
+set_payment_method ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
+extend_trial       no-trial   ok       no-trial no-trial     no-trial       no-trial no-trial  no-trial  ended    ended parked
+retry_payment      ok         no-debt  no-debt  no-debt      no-debt        ok       ok        no-debt   ended    ended parked
+gift               overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
+skip_next          overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
+payment_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  ok
+change_addons      unknown    unknown  unknown  unknown      unknown        unknown  unknown   unknown   ended    ended parked
+give_up_invoice    ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended parked
+record_payment     ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended parked
+set_dunning        ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
+credit_invoice     ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  parked
+park               ok         ok       ok       ok           ok          ok       ok        ok        ended    ended  parked
+unpark             not-parked not-parked not-parked not-parked not-parked not-parked not-parked not-parked ended ended ok
 """
 HEAD, *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CASES = [

@@ -76,7 +76,8 @@ class Walk:
         return self.life.advance(days=3 * 365)
 
     def _moves(self) -> list[Callable[[], object]]:
-        return [self._wait, self._wait, self._wait, self._change_trouble, self._command, self._command, self._command]
+        moves = [self._wait, self._wait, self._wait, self._change_trouble, self._command, self._command, self._command]
+        return [*moves, *moves, self._park_a_while]
 
     def _addons(self) -> tuple[AddOn, ...]:
         return tuple(AddOn(code, self.dice.randint(1, 3)) for code in ("extra", "seat") if self.dice.random() < 0.5)
@@ -106,6 +107,20 @@ class Walk:
             self.life.advance(max(due.at, self.life.now))
         else:
             self.life.advance(days=self.dice.choice([0.3, 1, 3, 8, 30, 45]))
+
+    def _park_a_while(self) -> None:
+        """Whatever it owes may be paid meanwhile, and everything else waits."""
+        dice, life = self.dice, self.life
+        if life.state.status.is_ended:
+            return
+        self.story.append("park")
+        life.send(c.Park())
+        before = len(life.documents)
+        life.advance(days=dice.choice([0.3, 3, 45, 100]))
+        if life.state.collection and dice.random() < 0.5:
+            life.authenticates()
+        assert (len(life.documents), next_due(life.state)) == (before, None)
+        life.send(c.Unpark())
 
     def _change_trouble(self) -> None:
         self.trouble = self.dice.choice([0.0, 0.0, 0.7, 1.0])
