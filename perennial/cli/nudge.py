@@ -12,7 +12,7 @@ from perennial.checks.stuck import Failing
 from perennial.contracts.views import view_of
 from perennial.db.models import Subscription
 from perennial.domain import subscription as core
-from perennial.domain.dunning import DeclineClass, classify
+from perennial.domain.declines import DeclineClass, classify
 from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from perennial.domain.calendar import to_wall
-from perennial.domain.dunning import disclosable
+from perennial.domain.declines import disclosable
 from perennial.domain.errors import PerennialError
 from perennial.domain.money import Money
 from perennial.notifications.kinds import BY_NAME

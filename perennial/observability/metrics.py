@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 
 from perennial.contracts.activities import BillTask
-from perennial.domain.dunning import classify
+from perennial.domain.declines import classify
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each that nobody asks for
 REGISTRY = CollectorRegistry()

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from perennial.domain.catalog import AddOn, PlanTerms
 from perennial.domain.catalog import RefundPolicy as RefundPolicy  # noqa: PLC0414 - a word of `Cancel`
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.dunning import DunningPolicy
 from perennial.domain.errors import InvalidInstant
 from perennial.domain.proration import ProrationBasis
@@ -154,9 +155,13 @@ class CreditInvoice(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetDunning(Command):
-    """Another dunning policy, also for a case that runs; None: the plan's again."""
+    """Another dunning policy, also for a case that runs; None: the plan's again.
+
+    `case_only`: for the case that runs and no other, which goes by it unless the subscription has one of its own.
+    """
 
     policy: DunningPolicy | None = None
+    case_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,10 +178,6 @@ class SkipNext(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentEvent(Command):
-    """A gateway said something about attempt `attempt` at `invoice`. It is a hint to look: the gateway is asked."""
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Park(Command):
     """Put it aside: nothing happens by itself, and nothing is obeyed but `Unpark`. Why is for support's own records."""
 
@@ -186,5 +187,18 @@ class Unpark(Command):
     pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEvent(Command):
+    """A gateway said something about attempt `attempt` at `invoice`. It is a hint to look: the gateway is asked."""
+
     invoice: str
     attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeEvent(Command):
+    """How the `dispute` (our id) of a charge at `invoice` stands. It has been booked; what follows is decided here."""
+
+    invoice: str
+    dispute: str
+    status: DisputeStatus

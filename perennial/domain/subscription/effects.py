@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from perennial.domain.calendar import Period
+from perennial.domain.dunning import EMAIL, DunningPolicy
 from perennial.domain.pricing import PricingModel
 from perennial.domain.subscription.state import Discount, Span, State, UsageStretch
 
@@ -200,7 +201,8 @@ class PaymentStatus(StrEnum):
 class PaymentFact:
     """What is true of an invoice after an effect. `at` is when it became true: a repeated effect tells the old date.
 
-    `backup` is another payment method of the customer that may be tried after a decline.
+    `backup` is another payment method of the customer that may be tried after a decline. `policy` is what a case that
+    begins with this fact goes by; None: the plan's own.
     """
 
     invoice: str
@@ -209,6 +211,7 @@ class PaymentFact:
     at: datetime
     code: str | None = None
     backup: str | None = None
+    policy: DunningPolicy | None = None
 
 
 # --- what is written down --------------------------------------------------------------------------------------------
@@ -226,11 +229,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to tell the customer; `key` makes it once."""
+    """Something to tell the customer by each of the channels; `key` makes it once."""
 
     key: str
     kind: str
     data: dict[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] = (EMAIL,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from perennial.domain import calendar, keys
 from perennial.domain.calendar import Period
+from perennial.domain.disputes import SubscriptionDisputed
 from perennial.domain.errors import (
     AlreadyCanceling,
     AlreadyDiscounted,
@@ -82,6 +83,8 @@ def pause_now(state: State, at: datetime, until: datetime | None, actor: str = "
 def resume(state: State, command: c.Resume, at: datetime) -> Decision:
     if state.scheduled_pause:
         return Decision(replace(state, scheduled_pause=None), notes=(Note(at, "pause_undone", command.actor),))
+    if state.is_frozen:
+        raise SubscriptionDisputed(state.id)
     return resume_now(state, at, command.actor)
 
 
@@ -164,6 +167,7 @@ def reactivate(state: State, command: c.Reactivate, at: datetime) -> Decision:
         incomplete_until=at + INCOMPLETE_FOR,
         ended_at=None,
         end_reason=None,
+        disputes=(),
     )
     decision = enter_new_cycle(state, at, period_no=state.period_no + 1)
     note = Note(at, "reactivated", command.actor)
@@ -197,11 +201,21 @@ def payment_event(state: State, command: c.PaymentEvent, at: datetime) -> Decisi
 
 
 def set_dunning(state: State, command: c.SetDunning, at: datetime) -> Decision:
-    """Days go on counting from the first failure of a case that runs; retries whose time has passed are not made up."""
-    state = replace(state, dunning=command.policy)
+    """Days go on counting from the first failure of a case that runs; retries whose time has passed are not made up.
+
+    Raises:
+        NothingToPay: it is asked for the case that runs, and there is none.
+    """
+    if command.case_only:
+        if state.collection is None:
+            raise NothingToPay(state.id)
+        state = replace(state, collection=replace(state.collection, policy=command.policy))
+    else:
+        state = replace(state, dunning=command.policy)
     if state.collection:
         state = replace(state, collection=skip_past_retries(state, state.collection, at))
-    return Decision(state, notes=(Note(at, "dunning_policy_set", command.actor),))
+    data = {"policy": state.policy.name} if state.policy.name else {}
+    return Decision(state, notes=(Note(at, "dunning_policy_set", command.actor, data),))
 
 
 def extend_trial(state: State, command: c.ExtendTrial, at: datetime) -> Decision:

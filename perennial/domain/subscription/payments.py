@@ -5,7 +5,8 @@ from datetime import datetime
 
 from perennial.domain import calendar, dunning, keys
 from perennial.domain.calendar import Period
-from perennial.domain.dunning import DeclineClass, FinalAction, HardDecline
+from perennial.domain.declines import DeclineClass, classify
+from perennial.domain.dunning import CaseMessage, DunningPolicy, FinalAction, HardDecline
 from perennial.domain.subscription.effects import (
     Collect,
     Decision,
@@ -47,7 +48,7 @@ def settle(state: State, fact: PaymentFact, at: datetime) -> Decision:
         return Decision(state)
     gone = fact.status in (PaymentStatus.PAID, PaymentStatus.CLOSED)
     if fact.status is PaymentStatus.OPEN and fact.invoice == case.invoice and case.due_at and case.in_flight:
-        return _sent(state, case, at)
+        return _sent(state, replace(case, policy=fact.policy), at)
     is_old = fact.status is PaymentStatus.OPEN or fact.attempt < case.attempt
     if is_old and not gone:
         return Decision(state)  # late news of an attempt that has been followed by another one
@@ -91,7 +92,7 @@ def overdue(state: State, at: datetime) -> Decision:
     status = state.status if state.status in _STAYS else Status.PAST_DUE
     pause = replace(state.pause, was=Status.PAST_DUE) if state.pause else None
     data = {"invoice": keys.invoice_id(case.invoice)}
-    message = Message(keys.notify("payment_overdue", case.invoice), "payment_overdue", data)
+    message = _message(state, CaseMessage.PAYMENT_OVERDUE, case.invoice, data)
     note = Note(at, "payment_overdue", data={"invoice": case.invoice})
     return Decision(replace(state, collection=case, status=status, pause=pause), notes=(note,), messages=(message,))
 
@@ -106,7 +107,9 @@ def _next_in_arrears(state: State, case: Collection, at: datetime) -> Decision:
         )
     state = replace(
         state,
-        collection=Collection(first.invoice, attempt=0, in_flight=False, due_at=first.due_at, arrears=rest),
+        collection=Collection(
+            first.invoice, attempt=0, in_flight=False, due_at=first.due_at, arrears=rest, policy=case.policy
+        ),
     )
     return overdue(state, at) if first.due_at <= at else _settled(state, at)
 
@@ -125,6 +128,7 @@ def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> De
         return close_invoices(replace(state, collection=following), case.closing)
     if case.arrears:
         return _next_in_arrears(state, replace(case, closing=None), at)
+    policy, step = state.policy, case.retries_used
     state = replace(state, collection=None)
     if not paid and state.status is Status.INCOMPLETE:
         state = replace(state, discounts=_unused_discounts(state))
@@ -134,7 +138,7 @@ def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> De
         return _settled(state, at)
     if case.closing is Closing.EXPIRE or state.status is Status.INCOMPLETE:
         return end(state, at, Status.EXPIRED, "first_payment_not_settled")
-    return _settled(state, at) if by_request else _after_dunning(state, at)
+    return _settled(state, at) if by_request else _after_dunning(state, at, policy, step)
 
 
 def _unused_discounts(state: State) -> tuple[Discount, ...]:
@@ -171,14 +175,29 @@ def _back_from_unpaid(state: State, at: datetime) -> Decision:
     if at < state.period.end:
         span = Span(at, state.period.end, SpanKind.PAID, state.period_no)
         return Decision(replace(state, span=span), notes=(note,), spans=(gap, span))
+    if state.is_frozen:
+        span = Span(at, None, SpanKind.PAUSED, state.period_no)
+        return Decision(_paused_anew(replace(state, span=span), at, frozen=True), notes=(note,), spans=(gap, span))
     decision = enter_new_cycle(state, at, period_no=state.period_no + 1)
     return replace(decision, notes=(note, *decision.notes), spans=(gap, *decision.spans))
+
+
+def _paused_anew(state: State, at: datetime, *, frozen: bool = False) -> State:
+    """Paused with nothing left of the period: when the pause ends, a new one begins."""
+    return replace(
+        state,
+        status=Status.PAUSED,
+        pause=Pause(at, None, Status.ACTIVE, SpanKind.PAID, frozen=frozen),
+        period=Period(state.period.start, max(at, state.period.start)),
+        anchor=calendar.to_wall(at, state.timezone),
+        index=-1,
+    )
 
 
 def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:
     """Declined, waiting for the customer's bank, or nothing to charge."""
     needs_customer = fact.status is PaymentStatus.ACTION_REQUIRED
-    kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code)
+    kind = DeclineClass.NEEDS_CUSTOMER if needs_customer else _classify(fact.code, fact.at)
     code = fact.code or (AUTHENTICATION_REQUIRED if needs_customer else None)
     if not case.in_flight and code == case.code:
         return Decision(state)  # the gateway says again what is known
@@ -188,6 +207,7 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
         case,
         in_flight=False,
         first_failed_at=case.first_failed_at or fact.at,
+        policy=case.policy if case.first_failed_at else fact.policy,
         code=code,
         waits_for=_waits_for(case, kind),
         closing=None,
@@ -206,8 +226,14 @@ def _failed(state: State, case: Collection, fact: PaymentFact, at: datetime) -> 
     return Decision(state, notes=(note,))
 
 
-def _classify(code: str | None) -> DeclineClass:
-    return DeclineClass.HARD if code in (None, NO_PAYMENT_METHOD, AMOUNT_TOO_LARGE) else dunning.classify(code)
+def _classify(code: str | None, at: datetime) -> DeclineClass:
+    return classify(code, at) if code else DeclineClass.HARD
+
+
+def _message(state: State, kind: CaseMessage, subject: str, data: dict[str, str] | None = None) -> Message:
+    """By the channels that the policy of the case wants at the step where it stands."""
+    step = state.collection.retries_used if state.collection else 0
+    return Message(keys.notify(kind, subject), kind.value, data or {}, state.policy.channels(kind, step))
 
 
 def _waits_for(case: Collection, kind: DeclineClass) -> WaitsFor | None:
@@ -240,7 +266,7 @@ def suspend(state: State, at: datetime) -> Decision:
     """The grace period is over: access ends, the case goes on."""
     case = state.collection
     assert case is not None, "grace ends only in a case"
-    message = Message(keys.notify("access_suspended", case.invoice), "access_suspended")
+    message = _message(state, CaseMessage.ACCESS_SUSPENDED, case.invoice)
     state = replace(state, collection=replace(case, suspended=True))
     return Decision(state, notes=(Note(at, "access_suspended"),), messages=(message,))
 
@@ -260,32 +286,27 @@ def close_dunning(state: State, at: datetime) -> Decision:
         scheduled_pause=None,
         span=span,
     )
-    message = Message(keys.notify("subscription_unpaid", case.invoice), "subscription_unpaid")
+    message = _message(state, CaseMessage.SUBSCRIPTION_UNPAID, case.invoice)
     return Decision(state, notes=(Note(at, "unpaid"),), messages=(message,), spans=(served, span))
 
 
-def _after_dunning(state: State, at: datetime) -> Decision:
-    """The invoices have been given up; what the policy says happens to the subscription."""
-    match state.policy.final_action:
+def _after_dunning(state: State, at: datetime, policy: DunningPolicy, step: int) -> Decision:
+    """The invoices have been given up; what the policy of the case says happens to the subscription."""
+    match policy.final_action:
         case FinalAction.PAUSE if state.cancellation:
             return end(state, at, Status.CANCELED, state.cancellation.reason)
         case FinalAction.PAUSE:
             # What was served is not owed any more and what is left was never paid: resuming starts a new period.
             served = replace(state.span, end=max(at, state.span.start))
             span = Span(served.end or at, None, SpanKind.PAUSED, state.period_no)
-            state = replace(
-                state,
-                status=Status.PAUSED,
-                pause=Pause(at, None, Status.ACTIVE, SpanKind.PAID),
-                period=Period(state.period.start, max(at, state.period.start)),
-                anchor=calendar.to_wall(at, state.timezone),
-                index=-1,
-                scheduled_pause=None,
-                span=span,
-            )
-            message = Message(keys.notify("subscription_paused", f"{state.id}:{state.step}"), "subscription_paused")
+            state = _paused_anew(replace(state, scheduled_pause=None, span=span), at)
+            kind = CaseMessage.SUBSCRIPTION_PAUSED
+            channels = policy.channels(kind, step)
+            message = Message(keys.notify(kind, f"{state.id}:{state.step}"), kind.value, channels=channels)
             return Decision(state, notes=(Note(at, "paused"),), messages=(message,), spans=(served, span))
         case FinalAction.SKIP:
             return Decision(replace(state, status=Status.ACTIVE), notes=(Note(at, "payment_skipped"),))
         case _:
-            return end(state, at, Status.CANCELED, "payment_failed")
+            decision = end(state, at, Status.CANCELED, "payment_failed")
+            channels = policy.channels(CaseMessage.SUBSCRIPTION_CANCELED, step)
+            return replace(decision, messages=tuple(replace(each, channels=channels) for each in decision.messages))

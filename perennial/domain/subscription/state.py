@@ -8,7 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 
 from perennial.domain.calendar import Period
-from perennial.domain.catalog import AddOn, PlanTerms, RefundPolicy, UsageCharge
+from perennial.domain.catalog import AddOn, DisputePolicy, PlanTerms, RefundPolicy, UsageCharge
+from perennial.domain.disputes import Dispute, DisputeStatus
 from perennial.domain.dunning import DunningPolicy
 from perennial.domain.money import round_half_away
 
@@ -93,12 +94,16 @@ class UsageStretch:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """`was` and `kind` are the status and the service to return to; the rest of the period is kept until then."""
+    """`was` and `kind` are the status and the service to return to; the rest of the period is kept until then.
+
+    `frozen`: a dispute made it, and its end ends it.
+    """
 
     since: datetime
     until: datetime | None
     was: Status
     kind: SpanKind
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,8 @@ class Collection:
     `attempt` counts attempts made for `invoice`, the one in flight among them. `retries_used` counts those of the
     policy alone. While the case `waits_for` somebody no retry is scheduled. `due_at` is that of an invoice that is sent
     instead of charged: until then nothing is wrong. `arrears` are further open invoices, oldest first, whose turn comes
-    when this one is paid.
+    when this one is paid. `policy` is what the case began with, if that is not the plan's: a newer version of it counts
+    for new cases.
     """
 
     invoice: str
@@ -199,6 +205,7 @@ class Collection:
     closing: Closing | None = None
     due_at: datetime | None = None
     arrears: tuple[Arrear, ...] = ()
+    policy: DunningPolicy | None = None
 
     @property
     def open_invoices(self) -> tuple[str, ...]:
@@ -256,6 +263,7 @@ class State:
     scheduled_pause: ScheduledPause | None = None
     scheduled_change: ScheduledChange | None = None
     cancellation: Cancellation | None = None
+    parked_at: datetime | None = None
     skip_next: bool = False
     prepaid_periods: int = 0
     gift_id: str | None = None
@@ -265,20 +273,37 @@ class State:
     test_clock_id: str | None = None
     clock_offset: timedelta = timedelta()
     renewal_window_seconds: int = 0
+    disputes: tuple[Dispute, ...] = ()
     step: int = 0
     applied: tuple[str, ...] = ()
 
     @property
     def policy(self) -> DunningPolicy:
-        """What happens when a payment fails: its own, if it was given one, else that of the plan."""
-        return self.dunning or self.terms.dunning
+        """What happens when a payment fails: its own, if it was given one, else the case's, else that of the plan."""
+        return self.dunning or (self.collection and self.collection.policy) or self.terms.dunning
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing is served and no renewal charged, because a dispute is open."""
+        freezes = self.terms.on_dispute is DisputePolicy.FREEZE
+        return freezes and any(dispute.status is DisputeStatus.OPEN for dispute in self.disputes)
+
+    @property
+    def creditable(self) -> int:
+        """The most that can be given back of the running period; nothing of one whose charge is disputed or lost."""
+        taken = {dispute.invoice for dispute in self.disputes if dispute.status is not DisputeStatus.WON}
+        return 0 if taken.intersection(self.period_invoices) else self.period_billed
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether a charge is contested, or was and the bank agreed."""
+        return any(dispute.status is not DisputeStatus.WON for dispute in self.disputes)
 
     @property
     def is_begun(self) -> bool:
         return self.step > 0
 
     @property
-    parked_at: datetime | None = None
     def full_amount(self) -> int:
         """Minor units of a whole period on the terms of today, discounts not taken off."""
         return self.terms.amount(self.quantity, self.addons)

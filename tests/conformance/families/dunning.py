@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perennial.domain.dunning import DeclineClass, classify, disclosable
+from perennial.domain.declines import DeclineClass, classify, disclosable
 from perennial.domain.networks import Attempt, Initiator, PastAttempt, may_attempt
 from tests.conformance.families.dunning_case import play
 from tests.conformance.schema import Kind, Malformed, instant

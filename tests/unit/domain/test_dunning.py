@@ -5,15 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.domain.calendar import to_wall
+from perennial.domain.declines import DeclineClass, classify, disclosable
 from perennial.domain.dunning import (
     DEFAULT_POLICY,
-    DeclineClass,
     DunningPolicy,
     FinalAction,
     HardDecline,
-    classify,
     closes_at,
-    disclosable,
     grace_ends_at,
     retry_at,
 )

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from perennial.domain.calendar import Interval, IntervalUnit, Period, period
-from perennial.domain.dunning import DeclineClass, classify
+from perennial.domain.declines import DeclineClass, classify
 from perennial.domain.invoice import InvoiceDiscount, InvoiceLine, invoice_totals
 from perennial.domain.networks import Attempt, Initiator, PastAttempt, may_attempt
 from perennial.domain.pricing import Graduated, Percentage, Tier, Volume, price

@@ -10,15 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from perennial.domain.calendar import Interval, IntervalUnit, Period, boundary, period
+from perennial.domain.declines import DeclineClass, classify, disclosable
 from perennial.domain.dunning import (
     DEFAULT_POLICY,
-    DeclineClass,
     DunningPolicy,
     FinalAction,
     HardDecline,
-    classify,
     closes_at,
-    disclosable,
     grace_ends_at,
     retry_at,
 )
