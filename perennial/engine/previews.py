@@ -72,12 +72,12 @@ class Preview:
 
 async def preview_new(engine: Engine, new: NewSubscription) -> Preview:
     """What `create` would charge. Raises what `create` would raise."""
+    return await engine.read(lambda session: previewed(engine, session, prepare(engine, session, new)))
 
-    def compute(session: Session) -> Preview:
-        state = prepare(engine, session, new)
-        return _preview(engine, session, state.created_at, follow(core.begin(state)))
 
-    return await engine.read(compute)
+def previewed(engine: Engine, session: Session, state: State) -> Preview:
+    """What beginning in this state (of `prepare`) would charge."""
+    return _preview(engine, session, state.created_at, follow(core.begin(state)))
 
 
 async def preview_change(
@@ -134,20 +134,25 @@ def _preview(engine: Engine, session: Session, at: datetime, outcome: Outcome) -
         amount_due=result.total - applied,
         credit_issued=issued,
         next_invoice_at=upcoming[0] if upcoming else None,
-        next_amount=_next_amount(engine, session, state, upcoming) if upcoming else None,
+        next_amount=_next_amount(engine, session, state, upcoming, first=draft is None) if upcoming else None,
         view=view_of(state),
     )
 
 
-def _assessed(engine: Engine, session: Session, state: State, draft: InvoiceDraft, at: datetime) -> Assessed:
+def _assessed(
+    engine: Engine, session: Session, state: State, draft: InvoiceDraft, at: datetime, *, first: bool = True
+) -> Assessed:
+    """Only the `first` invoice from now on bears what came late."""
     subject = Subject(state.customer_id, subscription_id=state.id)
-    return assess_draft(session, engine.taxes, subject, draft, at)
+    return assess_draft(session, engine.taxes, subject, draft, at, with_late=first)
 
 
-def _next_amount(engine: Engine, session: Session, state: State, upcoming: tuple[datetime, InvoiceDraft]) -> int:
+def _next_amount(
+    engine: Engine, session: Session, state: State, upcoming: tuple[datetime, InvoiceDraft], *, first: bool
+) -> int:
     """With its taxes, and with what has been used so far."""
     at, draft = upcoming
-    return max(0, _assessed(engine, session, state, draft, at).result.total)
+    return max(0, _assessed(engine, session, state, draft, at, first=first).result.total)
 
 
 def _next_invoice(state: State) -> tuple[datetime, InvoiceDraft] | None:

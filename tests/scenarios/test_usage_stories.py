@@ -79,6 +79,26 @@ async def test_what_comes_late_is_on_the_next_invoice(stage: Stage, calls: Meter
     await stage.once_each(sub)
 
 
+async def test_the_outlook_behind_an_invoice_is_without_what_came_late(stage: Stage, calls: Meter) -> None:
+    clock = await stage.clock("2026-01-15 10:00")
+    seats = {"USD": {"type": "per_unit", "unit_price": "10.00"}}
+    sub = await stage.subscribe(
+        clock, await stage.plan("seats", interval=MONTH, prices=seats, charges=(charge(calls),))
+    )
+    await stage.advance(clock, "2026-02-16 10:00")
+    await stage.use(sub, calls.event, at("2026-01-19 10:00"), 1100)
+    seen = await previews.preview_change(
+        stage.engine,
+        sub,
+        lambda _session, _row, now: ChangeQuantity(request_id="req_preview", quantity=2, at=now, when=When.NOW),
+    )
+    await stage.send(sub, "change_quantity", quantity=2, when="now")
+    await stage.advance(clock, "2026-03-16 10:00")
+    assert await lines(stage, sub) == [("plan_change", "Calls, late usage", 1100, 1000)]
+    assert [seen.total, seen.next_amount] == (await stage.due_amounts(sub))[-2:]
+    assert seen.next_amount == 2000
+
+
 async def test_a_plan_that_measures_nothing_bills_what_came_late_for_the_one_before(stage: Stage, calls: Meter) -> None:
     clock = await stage.clock("2026-01-15 10:00")
     sub = await stage.subscribe(clock, await api_plan(stage, calls))

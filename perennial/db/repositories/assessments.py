@@ -64,11 +64,15 @@ def assess_draft(
     as_of: datetime,
     *,
     issuing: str | None = None,
+    with_late: bool = True,
 ) -> Assessed:
-    """`issuing` is the id of the invoice that is being issued: its usage is billed for good. None: only a look."""
+    """`issuing` is the id of the invoice that is being issued: its usage is billed for good. None: only a look.
+
+    What came late is on the next invoice; a look at the one after that is without it.
+    """
     sale, parties = tax.sale_for(session, subject.customer_id, draft.currency, as_of)
     rates = calculator.rates(sale)
-    used, coupons = _discounted_usage(_usage(session, subject, draft, issuing), draft.coupons)
+    used, coupons = _discounted_usage(_usage(session, subject, draft, issuing, with_late=with_late), draft.coupons)
     lines = [*draft.lines, *used]
     discounts = _stated(lines, coupons)
     lines, taken, corrected = _corrected(session, lines)
@@ -91,12 +95,21 @@ def worth(assessed: Assessment, as_of: datetime) -> Worth:
     return Worth(ahead, assessed.net - ahead, taxes)
 
 
-def _usage(session: Session, subject: Subject, draft: InvoiceDraft, issuing: str | None) -> list[Line]:
+def _usage(
+    session: Session, subject: Subject, draft: InvoiceDraft, issuing: str | None, *, with_late: bool
+) -> list[Line]:
     if subject.subscription_id is None:
         return []
     inclusive = draft.tax_inclusive
     if issuing is None:
-        return usage.rated(session, subject.subscription_id, draft.usage, draft.currency, tax_inclusive=inclusive)
+        return usage.rated(
+            session,
+            subject.subscription_id,
+            draft.usage,
+            draft.currency,
+            tax_inclusive=inclusive,
+            with_late=with_late,
+        )
     return usage.bill(
         session,
         subject.subscription_id,

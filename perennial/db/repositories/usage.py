@@ -70,10 +70,17 @@ class Late:
 
 
 def rated(
-    session: Session, subscription_id: str, due: Sequence[UsageStretch], currency: str, *, tax_inclusive: bool
+    session: Session,
+    subscription_id: str,
+    due: Sequence[UsageStretch],
+    currency: str,
+    *,
+    tax_inclusive: bool,
+    with_late: bool = True,
 ) -> list[Line]:
     """What the stretches `due`, and what came late for earlier ones, would cost now. Nothing is locked or written."""
-    earlier = [_line(each.more, late=True) for each in late(session, subscription_id, currency)]
+    found = late(session, subscription_id, currency) if with_late else []
+    earlier = [_line(each.more, late=True) for each in found]
     now = stretches(session, subscription_id, due, currency, tax_inclusive=tax_inclusive)
     return _told([*earlier, *map(_line, now)])
 
