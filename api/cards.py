@@ -15,6 +15,9 @@ _MESSAGE = "looks like a card number; Perennial takes tokens of a payment gatewa
 # Our ids and UUIDs are full of digits and no card numbers. Ours are longer than any: nothing hides behind a prefix.
 _IDS = re.compile(r"\b[a-z]{2,6}_[0-9a-f]{20,24}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 _DIGIT = re.compile(r"\d")
+# How the numbers of the card schemes begin (ISO/IEC 7812; Mir 2200 to 2204, Mastercard 2221 to 2720, RuPay and UnionPay
+# 81 and 82, Troy 9792). Without this one in ten times in milliseconds would be a card's number.
+_ISSUED = re.compile(r"(?:220[0-4]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|3[04-9]|[4-6]|8[12]|9792)")
 # Groups of digits as people write them: with blanks or dashes between.
 _RUN = re.compile(r"\d+(?:[\s\-\u2010-\u2015]{1,3}\d+)*")
 
@@ -39,7 +42,7 @@ def _refusal(field: str) -> Problem:
 
 
 def has_card_number(text: str) -> bool:
-    """Whether 13 to 19 digits, whole groups of them, pass the check that every card number passes."""
+    """Whether 13 to 19 digits, whole groups of them, begin and end as card numbers do."""
     text = unicodedata.normalize("NFKC", text)
     # Nearly every text of a batch of events ends here: the rest of the work was a quarter of what the batch cost.
     if len(text) < SHORTEST or len(_DIGIT.findall(text)) < SHORTEST:
@@ -68,7 +71,9 @@ def _joined(groups: list[str]) -> Iterator[str]:
 
 
 def _passes(digits: str) -> bool:
-    """Luhn: every second digit from the right counts double, the sum ends in nought."""
+    """Begins as a scheme's numbers do, and Luhn: every second digit from the right counts double, the sum ends in 0."""
+    if not _ISSUED.match(digits):
+        return False
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + place % 2)

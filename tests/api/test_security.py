@@ -108,10 +108,24 @@ async def test_card_numbers_are_refused_in_tokens_and_broken_bodies(api: Api, ht
         "1000000000000",
         "BE71 0961 2345 6769",  # the digits of an account number
         "NO9386011117947",
+        "1700000000004",  # milliseconds, with a check digit by chance
+        "1732180000000000009",  # nanoseconds
+        "0000000000000000",
     ],
 )
 def test_what_is_no_card_number(text: str) -> None:
     assert not cards.has_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "number",
+    (
+        "2200770239097761 2223003122003222 30569309025904 3530111333300000 6200000000000005 "
+        "6799990100000000019 8171999927660000 9792030394440796 4222222222222"
+    ).split(),
+)
+def test_every_scheme_is_known(number: str) -> None:
+    assert cards.has_card_number(f"card {number}.")
 
 
 async def test_logs_hold_neither_bodies_nor_keys(api: Api) -> None:
