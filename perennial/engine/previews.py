@@ -16,7 +16,7 @@ from perennial.domain.assessment import AssessedLine, AssessedTax, Assessment
 from perennial.domain.errors import InvalidInput
 from perennial.domain.subscription import State
 from perennial.domain.subscription.commands import Command
-from perennial.domain.subscription.effects import InvoiceDraft
+from perennial.domain.subscription.effects import InvoiceDraft, PaymentFact, PaymentStatus
 from perennial.domain.subscription.simulation import Outcome, catch_up, follow, walk
 from perennial.engine import states
 from perennial.engine.context import Engine
@@ -78,6 +78,16 @@ async def preview_new(engine: Engine, new: NewSubscription) -> Preview:
 def previewed(engine: Engine, session: Session, state: State) -> Preview:
     """What beginning in this state (of `prepare`) would charge."""
     return _preview(engine, session, state.created_at, follow(core.begin(state)))
+
+
+def upcoming(engine: Engine, session: Session, state: State) -> tuple[datetime, int] | None:
+    """When the next invoice comes and what it comes to (minor units, taxes in it) if everything open is paid now."""
+    case = state.collection
+    if case is not None:
+        paid = PaymentFact(case.invoice, PaymentStatus.PAID, case.attempt, state.as_of)
+        state = follow(core.settle(state, paid, state.as_of)).state
+    found = _next_invoice(state)
+    return (found[0], _next_amount(engine, session, state, found)) if found else None
 
 
 async def preview_change(

@@ -25,6 +25,8 @@ from perennial.engine.ids import new_id
 # How long a caller is kept waiting for the first payment's outcome.
 OUTCOME_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.03
+# Stands for the payment method that a customer is about to give.
+TO_COME = "pm_to_come"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,11 @@ async def create(engine: Engine, new: NewSubscription) -> SubscriptionView:
     return await _first_outcome(engine, subscription_id)
 
 
-def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
-    """The state in which the subscription would start. Raises what `create` raises; writes nothing."""
+def prepare(engine: Engine, session: Session, new: NewSubscription, *, with_method: bool = False) -> State:
+    """The state in which the subscription would start. Raises what `create` raises; writes nothing.
+
+    `with_method`: as if the customer had given a payment method already.
+    """
     customer = customers.require(session, new.customer_id)
     terms = plans.require_terms(session, new.plan, new.currency)
     now = edge_time(engine, session, new.test_clock_id)
@@ -96,7 +101,7 @@ def prepare(engine: Engine, session: Session, new: NewSubscription) -> State:
             quantity=new.quantity,
             timezone=new.timezone or customer.timezone,
             start=now,
-            payment_method_id=method.id if method else None,
+            payment_method_id=method.id if method else TO_COME if with_method else None,
             trial_days=new.trial_days,
             discounts=discounts,
             addons=new.addons,

@@ -91,7 +91,8 @@ def open_subscription(opening: Opening) -> State:
         clock_offset=opening.clock_offset,
         renewal_window_seconds=opening.renewal_window_seconds,
     )
-    _check_payment_method(state, trial=bool(trial_days))
+    if state.payment_method_id is None and needs_payment_method(state):
+        raise PaymentMethodRequired(terms.code)
     return state
 
 
@@ -113,9 +114,9 @@ def check_quantity(terms: PlanTerms, quantity: int, addons: Sequence[AddOn] = ()
         raise InvalidQuantity(f"costs more than {MAX_AMOUNT} minor units", field="quantity")
 
 
-def _check_payment_method(state: State, *, trial: bool) -> None:
-    if state.payment_method_id or state.prepaid_periods or state.net_days is not None:
-        return
-    needed = state.terms.trial_needs_card if trial else True
-    if needed and state.costs_something:
-        raise PaymentMethodRequired(state.terms.code)
+def needs_payment_method(state: State) -> bool:
+    """Whether a subscription that is about to begin so has to name what will be charged."""
+    if state.prepaid_periods or state.net_days is not None:
+        return False
+    needed = state.terms.trial_needs_card if state.status is Status.TRIALING else True
+    return needed and state.costs_something
