@@ -47,6 +47,28 @@ async def _authenticate(stage: Stage, sub: str, period: int, *, success: bool) -
     await asyncio.to_thread(gateway.authenticate, reference, success=success)
 
 
+async def test_a_payment_that_comes_while_it_is_parked_is_taken(stage: Stage, deliver: Deliver) -> None:
+    """It stands in the books at once; the subscription learns of it when it is unparked."""
+    clock = await stage.clock("2026-04-01 09:00")
+    sub = await stage.subscribe(clock)
+    strict = await stage.card(stage.owners[sub], "pm_card_authenticationRequired")
+    await stage.send(sub, "set_payment_method", payment_method_id=strict)
+    await stage.advance(clock, "2026-05-01 12:00")
+    await stage.send(sub, "park")
+    await _authenticate(stage, sub, 1, success=True)
+    assert True in await deliver()
+
+    async def booked() -> bool:
+        return [bill.status for bill in await stage.bills(sub)] == ["paid", "paid"]
+
+    await eventually(booked)
+    assert (await stage.view(sub)).status == "past_due"
+    await stage.once_each(sub)
+    await stage.send(sub, "unpark")
+    assert (await stage.view(sub)).status == "active"
+    await stage.once_each(sub)
+
+
 async def test_a_renewal_waits_for_the_customers_bank(stage: Stage, deliver: Deliver) -> None:
     clock = await stage.clock("2026-04-01 09:00")
     sub = await stage.subscribe(clock)

@@ -45,6 +45,8 @@ COMMANDS: dict[str, type[c.Command]] = {
     "record_payment": c.RecordPayment,
     "credit_invoice": c.CreditInvoice,
     "set_dunning": c.SetDunning,
+    "park": c.Park,
+    "unpark": c.Unpark,
 }
 
 
