@@ -7,6 +7,7 @@ from perennial.db.models.coupons import CouponRedemption
 from perennial.db.models.credits import CreditGrant, CreditUse
 from perennial.db.models.customers import Customer, LocationEvidence, PaymentMethod
 from perennial.db.models.drafts import DocumentMemo, OneOffInvoice
+from perennial.db.models.dunning import DunningAssignment, DunningCase, DunningPolicyVersion
 from perennial.db.models.findings import Finding, GatewayCharge, Tour
 from perennial.db.models.invoices import (
     Correction,
@@ -39,6 +40,9 @@ __all__ = [
     "CreditUse",
     "Customer",
     "DocumentMemo",
+    "DunningAssignment",
+    "DunningCase",
+    "DunningPolicyVersion",
     "Finding",
     "GatewayCharge",
     "Gift",

@@ -32,6 +32,8 @@ class Customer(Base):
     tax_exempt: Mapped[bool] = mapped_column(server_default=false())
     # Days to pay an invoice that is sent; null: the payment method is charged at once.
     net_days: Mapped[int | None]
+    # Which customers are treated alike when a payment fails (`dunning_assignments`).
+    customer_group: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -65,6 +67,7 @@ class PaymentMethod(Base):
             unique=True,
             postgresql_where=text("is_backup AND detached_at IS NULL"),
         ),
+        Index("ix_payment_methods_expiry", "exp_year", "exp_month", "id", postgresql_where=text("detached_at IS NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -18,6 +18,7 @@ class OutboxMessage(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
+    channel: Mapped[str] = mapped_column(server_default="email")
     customer_id: Mapped[str | None]
     subscription_id: Mapped[str | None] = mapped_column(index=True)
     payload: Mapped[dict[str, Any]]
@@ -35,6 +36,8 @@ class MailboxMessage(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
+    # What the mailbox stood for.
+    channel: Mapped[str] = mapped_column(server_default="email")
     customer_id: Mapped[str | None] = mapped_column(index=True)
     recipient: Mapped[str]
     subject: Mapped[str]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, UniqueConstraint
+from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perennial.db.models.base import Base
@@ -12,11 +12,25 @@ from perennial.db.models.base import Base
 class PaymentAttempt(Base):
     """Committed as `pending` before the gateway is called. `key` (`charge:{invoice}:{n}`) is the gateway's key too.
 
+    `card` is set where a network counts the attempt, or where it has barred the card (`card_barred`); `response_code`
+    and `advice_code` are the network's own words, where the gateway passes them on (`perennial.domain.networks`).
+
     Status: pending, succeeded, declined, requires_action, processing, canceled.
     """
 
     __tablename__ = "payment_attempts"
-    __table_args__ = (UniqueConstraint("invoice_id", "n"),)
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "n"),
+        Index(
+            "ix_payment_attempts_counted",
+            "card",
+            "amount",
+            "currency",
+            "started_at",
+            postgresql_where=text("card IS NOT NULL"),
+        ),
+        Index("ix_payment_attempts_barred", "card", postgresql_where=text("card_barred")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
@@ -32,6 +46,10 @@ class PaymentAttempt(Base):
     currency: Mapped[str]
     status: Mapped[str] = mapped_column(index=True)
     decline_code: Mapped[str | None]
+    response_code: Mapped[str | None]
+    advice_code: Mapped[str | None]
+    card: Mapped[str | None]
+    card_barred: Mapped[bool] = mapped_column(server_default=false())
     gateway_ref: Mapped[str | None]
     action_url: Mapped[str | None]
     started_at: Mapped[datetime] = mapped_column(index=True)
