@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from perennial.checks.result import Finding, Outcome, count, outcome, rows
+from perennial.checks.result import EVERYTHING, Finding, Outcome, Slice, count, outcome, rows
 from perennial.engine.context import Engine
 
 # Documents bear the instant that was due when it was at most an hour ago: an attempt may look an hour older than it is.
@@ -84,18 +84,18 @@ ORDER BY id
 )
 
 
-def numbers_have_no_gap(session: Session, _engine: Engine) -> Outcome:
+def numbers_have_no_gap(session: Session, _engine: Engine, _part: Slice = EVERYTHING) -> Outcome:
     """In each series numbers run from 1 to the last one given out, each once."""
     return outcome(f"{count(session, _NUMBERED)} numbers", rows(session, _NUMBERS))
 
 
-def no_payment_hangs(session: Session, engine: Engine) -> Outcome:
+def no_payment_hangs(session: Session, engine: Engine, _part: Slice = EVERYTHING) -> Outcome:
     """No attempt or refund waits for the gateway's answer for long; on a test clock that stands still, none at all."""
     found: list[Finding] = rows(session, _STUCK, long_ago=engine.clock() - PENDING_FOR_LONG)
     return outcome(f"{count(session, _PENDING)} pending attempts", found)
 
 
-def messages_are_delivered(session: Session, engine: Engine) -> Outcome:
+def messages_are_delivered(session: Session, engine: Engine, _part: Slice = EVERYTHING) -> Outcome:
     """Nothing that must be told waits in the outbox for long."""
     found = rows(session, _UNDELIVERED, long_ago=engine.clock() - UNDELIVERED_FOR_LONG, often=FAILED_OFTEN)
     return outcome(f"{count(session, _MESSAGES)} messages", found)

@@ -1,22 +1,22 @@
 """The service spans tile each life, and each period has the invoice that it should have."""
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from perennial.checks.result import Outcome, count, outcome, rows
+from perennial.checks.result import Outcome, Slice, count, outcome, rows, sliced
 from perennial.checks.walk import lateness
 from perennial.engine.context import Engine
 
-_SPANS = text("SELECT count(*) FROM service_spans")
-_TILING = text(
+_SPANS = sliced("SELECT count(*) FROM service_spans WHERE WITHIN(subscription_id)")
+_TILING = sliced(
     """
 WITH lives AS (
-    SELECT s.id, s.created_at, s.ended_at, s.step, coalesce(c.now, :late) AS reached
-    FROM subscriptions s LEFT JOIN test_clocks c ON c.id = s.test_clock_id
+    SELECT s.id, s.created_at, s.ended_at, s.step,
+           least(coalesce(c.now, :late), s.parked_at) AS reached
+    FROM subscriptions s LEFT JOIN test_clocks c ON c.id = s.test_clock_id WHERE WITHIN(s.id)
 ), spans AS (
     SELECT subscription_id, starts_at, ends_at, kind, lead(starts_at) OVER life AS next_start,
            row_number() OVER life AS n
-    FROM service_spans WINDOW life AS (PARTITION BY subscription_id ORDER BY starts_at)
+    FROM service_spans WHERE WITHIN(subscription_id) WINDOW life AS (PARTITION BY subscription_id ORDER BY starts_at)
 )
 SELECT l.id AS subject, 'it has no span of service' AS problem FROM lives l
 WHERE (l.step > 0 OR l.created_at < l.reached) AND NOT EXISTS (SELECT FROM spans p WHERE p.subscription_id = l.id)
@@ -45,21 +45,25 @@ WHERE l.ended_at IS NULL AND p.ends_at <= l.reached
 """
 )
 
-_PERIODS = text("SELECT count(*) FROM (SELECT DISTINCT subscription_id, period_no FROM service_spans) AS periods")
+_PERIODS = sliced(
+    "SELECT count(*) FROM (SELECT DISTINCT subscription_id, period_no FROM service_spans "
+    "WHERE WITHIN(subscription_id)) AS periods"
+)
 # A change of plan to another interval starts a period that its own invoice or credit pays for; the timeline tells.
 # A period that was paused or went unpaid at its very first instant has no other span: either is right then. One that
 # was ended and revived, or changed to another interval, at its very first instant has no span at all, but its invoice.
-_BILLED = text(
+_BILLED = sliced(
     """
 WITH periods AS (
     SELECT subscription_id, period_no, min(starts_at) AS starts_at, bool_or(kind = 'paid') AS paid,
            max(kind) FILTER (WHERE kind IN ('trial', 'prepaid', 'skipped')) AS free
-    FROM service_spans GROUP BY subscription_id, period_no
+    FROM service_spans WHERE WITHIN(subscription_id) GROUP BY subscription_id, period_no
 ), bills AS (
     SELECT subscription_id, period_no, count(*) AS n, min(id) AS id,
            bool_and(key = format('invoice:%s:%s:period', subscription_id, period_no)) AS named,
            min(period_start) AS period_start
     FROM invoices WHERE subscription_id IS NOT NULL AND reason IN ('first_period', 'renewal')
+      AND WITHIN(subscription_id)
     GROUP BY subscription_id, period_no
 )
 SELECT coalesce(p.subscription_id, b.subscription_id) AS subject,
@@ -86,12 +90,12 @@ WHERE (p.subscription_id IS NULL AND NOT EXISTS (
 )
 
 
-def spans_tile(session: Session, engine: Engine) -> Outcome:
+def spans_tile(session: Session, engine: Engine, part: Slice) -> Outcome:
     """From the beginning of each subscription to its end, or beyond now, without gap or overlap."""
-    found = rows(session, _TILING, late=engine.clock() - lateness(engine))
-    return outcome(f"{count(session, _SPANS)} spans of service", found)
+    found = rows(session, _TILING, part, late=engine.clock() - lateness(engine))
+    return outcome(f"{count(session, _SPANS, part)} spans of service", found)
 
 
-def periods_are_billed_once(session: Session, _engine: Engine) -> Outcome:
+def periods_are_billed_once(session: Session, _engine: Engine, part: Slice) -> Outcome:
     """A paid period has exactly its own invoice; a trial, prepaid or skipped one has none."""
-    return outcome(f"{count(session, _PERIODS)} periods", rows(session, _BILLED))
+    return outcome(f"{count(session, _PERIODS, part)} periods", rows(session, _BILLED, part))
