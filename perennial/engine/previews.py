@@ -87,7 +87,7 @@ def upcoming(engine: Engine, session: Session, state: State) -> tuple[datetime, 
         paid = PaymentFact(case.invoice, PaymentStatus.PAID, case.attempt, state.as_of)
         state = follow(core.settle(state, paid, state.as_of)).state
     found = _next_invoice(state)
-    return (found[0], _next_amount(engine, session, state, found)) if found else None
+    return (found[0], _next_amount(engine, session, state, found, first=case is None)) if found else None
 
 
 async def preview_change(
