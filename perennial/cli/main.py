@@ -64,6 +64,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("check", "perennial.cli.check", "app", "The invariants of the books and the workflows.", LOOK),
     Command("support", "perennial.cli.support", "app", "What support staff need.", LOOK),
     Command("timeline", "perennial.cli.timeline", "app", "What happened to a subscription.", LOOK),
+    Command("backup", "perennial.cli.backup", "backup", "A backup of the database, verified on demand.", LOOK),
+    Command("restore", "perennial.cli.backup", "restore", "A backup into an empty database.", LOOK),
     Command("bench", "perennial.cli.bench", "app", "A measurement beside its ceiling.", LOOK),
 )
 

@@ -29,6 +29,11 @@ def upgrade(url: str) -> str:
     return ScriptDirectory.from_config(config).get_current_head() or "none"
 
 
+def head() -> str:
+    """The newest revision that this code knows."""
+    return ScriptDirectory(str(SCRIPTS)).get_current_head() or "none"
+
+
 def in_step() -> list[str]:
     """What a migration would have to add for the models, found on a throw-away PostgreSQL. Empty when in step."""
     folder = StackFolder.temporary()

@@ -15,6 +15,8 @@ Sessions = sessionmaker[Session]
 # A connection that was in use less than so long ago is taken to live. One that has died since gives a single error,
 # after which SQLAlchemy throws the whole pool away.
 RESTED_SECONDS = 1.0
+# What our processes' sessions are called in pg_stat_activity: a restore refuses a database that has one.
+APPLICATION_NAME = "perennial"
 
 
 def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int = 3) -> Engine:
@@ -25,7 +27,7 @@ def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int =
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,  # parameters hold personal data and errors travel into histories and logs
-        connect_args={"connect_timeout": connect_timeout_seconds, "application_name": "perennial"},
+        connect_args={"connect_timeout": connect_timeout_seconds, "application_name": APPLICATION_NAME},
     )
 
     _notice_dead_connections(engine)

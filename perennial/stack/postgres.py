@@ -37,7 +37,7 @@ class EmbeddedPostgres:
         self.folder = folder.absolute()
         self.log_path = log_path
         self._durable = durable
-        self._bin = _programs()
+        self._bin = programs()
         self._user = SYSTEM_USER if os.geteuid() == 0 else None
         self._socket_dir = _socket_dir(self.folder)
         self.process: ChildProcess | None = None
@@ -191,7 +191,7 @@ def _answers(socket_dir: Path) -> bool:
     return True
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Found without importing the wheel, whose import makes folders and lock files that only its launcher needs."""
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:

@@ -22,6 +22,7 @@ LONG = (
 TOGETHER = {
     "tests/integration/test_cli_*": "a stack with a worker and a relay of its own",
     "tests/integration/test_documents.py*": "a stack with a worker and a relay of its own",
+    "tests/integration/test_backup.py*": "copies of one population",
     "tests/integration/test_books.py*": "copies of one population",
     "tests/integration/test_checks.py*": "copies of one population",
     "tests/integration/test_reports.py*": "copies of one population",

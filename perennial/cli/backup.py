@@ -1,0 +1,123 @@
+"""`perennial backup` and `perennial restore`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from perennial.backup import manifest
+from perennial.backup.manifest import Backup
+from perennial.backup.restore import restore as restore_into
+from perennial.backup.take import forget, take
+from perennial.cli import output
+from perennial.cli.check import show_results
+from perennial.cli.migrations import head
+from perennial.cli.options import Json
+from perennial.cli.session import FOUND_WRONG, note, unusable, within
+from perennial.config import PREFIX, Settings, load_settings, normalise_database_url
+
+_MEBIBYTE = 1024 * 1024
+
+
+def backup(
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help=f"The folder of backups ({PREFIX}BACKUP_DIR).")] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="Afterwards remove all but the newest so many.")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Restore it into a throw-away database and check the books there.")
+    ] = False,
+    only_verify: Annotated[
+        Path | None, typer.Option("--only-verify", metavar="PATH", help="Take none; verify this one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Back the database up: one consistent snapshot, while everything runs.
+
+    A backup is a folder with the dump and a manifest of what is in it. Exit code 1 when --verify finds something wrong.
+    """
+    settings = within(load_settings)
+    if only_verify is not None:
+        made, gone = within(lambda: manifest.find(only_verify)), []
+    else:
+        folder = to or settings.backup_dir
+        if folder is None:
+            unusable(f"where to? Name a folder with --to or {PREFIX}BACKUP_DIR")
+        made = within(lambda: take(settings.require_database_url(), folder))
+        gone = within(lambda: forget(folder, keep)) if keep else []
+        note(f"Written: {made.folder}")
+    if verify or only_verify is not None:
+        _verify(made, as_json=as_json)
+        return
+    if as_json:
+        output.print_json(_fields(made) | {"removed": [str(one) for one in gone]})
+    else:
+        _show(made)
+
+
+def restore(
+    path: Annotated[Path, typer.Argument(help="A backup, or the folder of backups: then the newest.")],
+    into: Annotated[
+        str | None, typer.Option(metavar="URL", help=f"The empty database ({PREFIX}DATABASE_URL); made if missing.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Restore a backup into an empty database: all of it or nothing, compared row by row.
+
+    A database that is not empty, or that is worked on, is refused. Nothing is written from a backup that is not whole.
+    """
+    url = _target(into)
+    found = within(lambda: manifest.find(path))
+    within(lambda: restore_into(found, url))
+    behind = found.manifest.revision != head()
+    if as_json:
+        output.print_json(_fields(found) | {"migrate": behind})
+        return
+    _show(found)
+    typer.echo("Restored, and the same as it was.")
+    if behind:
+        typer.echo(f"It is at revision {found.manifest.revision}: run `perennial migrate` on it.")
+    typer.echo("What happened since is with Temporal and the gateway: `perennial recover` (docs/backup.md).")
+
+
+def _target(into: str | None) -> str:
+    settings: Settings = within(load_settings)
+    try:
+        return normalise_database_url(into) if into else within(settings.require_database_url)
+    except (PydanticCustomError, ValidationError) as error:
+        unusable(f"--into: {error}")
+
+
+def _verify(made: Backup, *, as_json: bool) -> None:
+    # Imported here: a plain backup pays for no engine.
+    from perennial.backup.verify import verify
+
+    results = within(lambda: verify(made))
+    ok = all(result.ok for result in results)
+    if as_json:
+        output.print_json(_fields(made) | {"verified": ok, "checks": results})
+    else:
+        _show(made)
+        show_results(results)
+        typer.echo("Verified: restored, the same row by row, and its books hold." if ok else "Its books do not hold.")
+    if not ok:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _fields(made: Backup) -> dict[str, Any]:
+    return {"path": str(made.folder)} | asdict(made.manifest) | {"rows": made.manifest.rows}
+
+
+def _show(made: Backup) -> None:
+    about = made.manifest
+    output.show_record(
+        {
+            "Backup": str(made.folder),
+            "Taken at": f"{about.taken_at:%Y-%m-%d %H:%M:%S} UTC",
+            "Holds": f"{about.rows} rows in {len(about.tables)} tables",
+            "Size": f"{about.bytes / _MEBIBYTE:.1f} MiB",
+            "PostgreSQL": str(about.server_version),
+            "Revision": about.revision,
+        }
+    )
