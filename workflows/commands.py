@@ -279,3 +279,15 @@ class CommandHandlers(ABC):
     @workflow.signal(name="payment_event")
     def _signal_payment_event(self, command: c.PaymentEvent) -> None:
         self._accept(command)
+
+    @workflow.update
+    async def dispute_event(self, command: c.DisputeEvent) -> SubscriptionView:
+        return await self._obey(command)
+
+    @dispute_event.validator
+    def _check_dispute_event(self, command: c.DisputeEvent) -> None:
+        self._check(command)
+
+    @workflow.signal(name="dispute_event")
+    def _signal_dispute_event(self, command: c.DisputeEvent) -> None:
+        self._accept(command)

@@ -21,6 +21,18 @@ class RefundPolicy(StrEnum):
     FULL = "full"
 
 
+class DisputePolicy(StrEnum):
+    """What becomes of a subscription whose charge is disputed.
+
+    `keep`: nothing, whatever the bank decides. `freeze`: service and renewals stop until the bank has decided; lost, it
+    ends. `cancel`: it ends at once. Nothing is ever refunded of a disputed charge.
+    """
+
+    KEEP = "keep"
+    FREEZE = "freeze"
+    CANCEL = "cancel"
+
+
 @dataclass(frozen=True, slots=True)
 class UsageCharge:
     """What is measured by `meter` and charged in arrears, with the invoice that begins the next period."""
@@ -102,6 +114,9 @@ class PlanTerms:
     """What a cancellation at once gives back when it does not say so itself."""
     refund_to_credit: bool = False
     """Whether that goes to the customer's balance instead of the payment method."""
+    on_dispute: DisputePolicy = DisputePolicy.FREEZE
+    """Freezing is the one answer that loses nothing: no second charge of a card whose owner contests the first, and the
+    rest of the period is kept for whoever turns out to be right."""
 
     def __post_init__(self) -> None:
         exponent(self.currency)

@@ -190,7 +190,7 @@ def _prorate(old: State, new_amount: int, at: datetime, basis: ProrationBasis, *
         reset_cycle=reset,
         interval=old.terms.interval,
     )
-    return replace(change, credit=min(change.credit, old.period_billed))
+    return replace(change, credit=min(change.credit, old.creditable))
 
 
 def _restart_cycle(state: State, old: State, at: datetime) -> tuple[State, tuple[Span, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from perennial.domain import keys
 from perennial.domain.errors import SubscriptionEnded
-from perennial.domain.subscription import changes, commands, invoices, lifecycle, parking, payments, periods
+from perennial.domain.subscription import changes, commands, disputes, invoices, lifecycle, parking, payments, periods
 from perennial.domain.subscription.due import Due, DueKind
 from perennial.domain.subscription.effects import (
     Collect,
@@ -41,6 +41,7 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.AddGift: lifecycle.add_gift,
     commands.SkipNext: lifecycle.skip_next,
     commands.PaymentEvent: lifecycle.payment_event,
+    commands.DisputeEvent: disputes.learn,
     commands.SetDunning: lifecycle.set_dunning,
     commands.GiveUpInvoice: invoices.give_up_invoice,
     commands.RecordPayment: invoices.record_payment,
@@ -48,7 +49,7 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.Park: parking.park,
     commands.Unpark: parking.unpark,
 }
-_AFTER_THE_END = (commands.Reactivate, commands.PaymentEvent, commands.CreditInvoice)
+_AFTER_THE_END = (commands.Reactivate, commands.PaymentEvent, commands.DisputeEvent, commands.CreditInvoice)
 _WHILE_SOMETHING_IS_OWED = (
     commands.SetPaymentMethod,
     commands.RetryPayment,
@@ -118,6 +119,8 @@ def _stamped(decision: Decision, at: datetime) -> Decision:
 
 def _act(state: State, due: Due) -> Decision:  # noqa: C901, PLR0911 - one line a kind
     match due.kind:
+        case DueKind.DISPUTE:
+            return disputes.act(state, due.at)
         case DueKind.TRIAL_END | DueKind.RENEWAL:
             return periods.renew(state)
         case DueKind.PAYMENT_RETRY:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from perennial.domain import calendar, dunning
+from perennial.domain.subscription import disputes
 from perennial.domain.subscription.state import SpanKind, State, Status
 
 TRIAL_REMINDER_DAYS = 3
@@ -16,11 +17,13 @@ GIFT_REMINDER_DAYS = 7
 class DueKind(StrEnum):
     """In the order in which equal instants are acted upon.
 
-    A resumption comes first, so that what it shifts is not acted upon too early. A last retry may still save what the
-    end of dunning would give up. What ends or changes a subscription at a boundary comes before the renewal that the
-    boundary would bring, and a reminder last: by then it may have become pointless.
+    What a dispute asks for comes before anything is charged. A resumption follows, so that what it shifts is not acted
+    upon too early. A last retry may still save what the end of dunning would give up. What ends or changes a
+    subscription at a boundary comes before the renewal that the boundary would bring, and a reminder last: by then it
+    may have become pointless.
     """
 
+    DISPUTE = "dispute"
     RESUME = "resume"
     PAYMENT_RETRY = "payment_retry"
     PAYMENT_OVERDUE = "payment_overdue"
@@ -69,12 +72,16 @@ def all_due(state: State) -> Iterator[Due]:
     """Everything that is ahead, in no order. Nothing, while it is parked."""
     if state.parked_at:
         return
+    if disputes.answer(state):
+        yield Due(DueKind.DISPUTE, state.as_of)
     case = state.collection
     if case and case.due_at and not case.is_overdue and not case.in_flight and not state.status.is_ended:
         yield Due(DueKind.PAYMENT_OVERDUE, case.due_at)
     if state.status is Status.PAUSED:
-        if state.pause and state.pause.until:
+        if state.pause and state.pause.until and not state.is_frozen:
             yield Due(DueKind.RESUME, state.pause.until)
+        if state.cancellation:  # asked for before it was frozen: its day stands
+            yield Due(DueKind.CANCELLATION, state.cancellation.at)
         return
     if state.status is Status.INCOMPLETE and state.incomplete_until:
         yield Due(DueKind.EXPIRY, state.incomplete_until)

@@ -91,7 +91,8 @@ def _last_usage(state: State, at: datetime) -> InvoiceDraft:
         usage=stretches,
         # Those that a renewal at this instant would have: what is left of a coupon's periods counts invoices.
         coupons=tuple(each for each in state.discounts if each.is_for(state.terms.code)),
-        due_at=due_date(state, at),
+        # A card whose owner contests a charge is not charged once more: they are sent what they owe.
+        due_at=due_date(state, at) or (at if state.is_disputed else None),
         tax_inclusive=state.terms.tax_inclusive,
     )
 
@@ -100,7 +101,7 @@ def _refund(state: State, asked: Cancellation, at: datetime) -> Credit | None:
     if asked.refund is RefundPolicy.NONE or not state.period_invoices:
         return None
     stopped = state.pause.since if state.pause else at
-    amount = state.period_billed if asked.refund is RefundPolicy.FULL else unused_amount(state, stopped)
+    amount = state.creditable if asked.refund is RefundPolicy.FULL else unused_amount(state, stopped)
     if not amount:
         return None
     key = keys.credit(state.id, asked.request_id)

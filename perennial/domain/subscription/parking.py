@@ -11,7 +11,7 @@ from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.effects import Decision, Note, Settle
 from perennial.domain.subscription.state import Collection, State
 
-_WHILE_PARKED = (c.Unpark, c.PaymentEvent)
+_WHILE_PARKED = (c.Unpark, c.PaymentEvent, c.DisputeEvent)
 
 
 class SubscriptionParked(CommandRefused):

@@ -20,4 +20,4 @@ def unused_amount(state: State, at: datetime) -> int:
         timezone=state.timezone,
         interval=state.terms.interval,
     )
-    return min(unused, state.period_billed)
+    return min(unused, state.creditable)

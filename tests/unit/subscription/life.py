@@ -266,6 +266,11 @@ class Life:
         assert (state.status is Status.PAUSED) == (state.pause is not None)
         if state.status is Status.PAST_DUE:
             assert case, "who is past due owes something"
+        if state.is_frozen and not state.parked_at:
+            asked = core.next_due(state)
+            assert not state.status.renews or (asked and asked.kind is core.DueKind.DISPUTE), "frozen, and it renews"
+        if state.pause and state.pause.frozen and not state.is_frozen and not state.parked_at:
+            assert core.next_due(state), "the dispute is over, and it stays frozen"
         if case:
             sent = case.due_at is not None
             assert sent or case.first_failed_at

@@ -52,6 +52,7 @@ def test_a_leap_day_anchor_waits_for_the_next_leap_year() -> None:
 
 def test_due_kinds_have_the_documented_order() -> None:
     assert [kind.value for kind in ORDER] == [
+        "dispute",
         "resume",
         "payment_retry",
         "payment_overdue",

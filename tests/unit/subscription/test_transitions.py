@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from perennial.domain.catalog import AddOn
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.dunning import FinalAction
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.decide import _COMMANDS
@@ -76,6 +77,9 @@ COMMANDS: dict[str, Callable[[Life], c.Command]] = {
     "gift": lambda life: c.AddGift(gift_id="gift_1", periods=2),
     "skip_next": lambda life: c.SkipNext(),
     "payment_event": lambda life: c.PaymentEvent(invoice=next(iter(life.documents), "?"), attempt=1),
+    "dispute_event": lambda life: c.DisputeEvent(
+        invoice=next(iter(life.documents), "?"), dispute="dp_1", status=DisputeStatus.OPEN
+    ),
     "change_addons": lambda life: c.ChangeAddOns(addons=(AddOn("support", 1),)),
     "give_up_invoice": lambda life: c.GiveUpInvoice(invoice=owed(life)),
     "record_payment": lambda life: c.RecordPayment(invoice=owed(life), reference="BANK 1"),
@@ -146,6 +150,7 @@ retry_payment      ok         no-debt  no-debt  no-debt      no-debt        ok  
 gift               overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
 skip_next          overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
 payment_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  ok
+dispute_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  ok
 change_addons      unknown    unknown  unknown  unknown      unknown        unknown  unknown   unknown   ended    ended parked
 give_up_invoice    ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended parked
 record_payment     ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended parked

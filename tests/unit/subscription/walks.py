@@ -6,7 +6,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from perennial.domain.catalog import AddOn, AddOnTerms, Fee, PlanTerms, UsageCharge
+from perennial.domain.catalog import AddOn, AddOnTerms, DisputePolicy, Fee, PlanTerms, UsageCharge
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.dunning import FinalAction, HardDecline
 from perennial.domain.errors import PerennialError
 from perennial.domain.proration import ProrationBasis
@@ -57,6 +58,7 @@ class Walk:
             proration=dice.choice(list(ProrationBasis)),
             charges=dice.choice([(), (), (UsageCharge("calls", "Calls", "calls", flat("1")),)]),
             fees=dice.choice([(), (Fee("setup", "Setup", 500),)]),
+            on_dispute=dice.choice(list(DisputePolicy)),
             addons=(AddOnTerms("extra", "Extra", flat(amount)), AddOnTerms("seat", "Seat", seats(amount))),
             dunning=policy(
                 dice.choice(list(FinalAction)),
@@ -100,6 +102,13 @@ class Walk:
         amount = self.dice.randint(1, most)
         return c.CreditInvoice(invoice=state.period_invoices[-1], amount=amount, recurring=amount)
 
+    def _dispute(self) -> c.DisputeEvent:
+        """News of one of a few disputes, in any order."""
+        dice = self.dice
+        invoice = dice.choice(sorted(self.life.documents) or ["?"])
+        status = dice.choice([DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.WON, DisputeStatus.LOST])
+        return c.DisputeEvent(invoice=invoice, dispute=f"dp_{dice.randint(1, 6)}", status=status)
+
     def _wait(self) -> None:
         self.story.append("wait")
         due = next_due(self.life.state)
@@ -110,7 +119,7 @@ class Walk:
 
     def _park_a_while(self) -> None:
         """Whatever it owes may be paid meanwhile, and everything else waits."""
-        dice, life = self.dice, self.life
+        dice, life = self.dice, self.life.advance(self.life.now)
         if life.state.status.is_ended:
             return
         self.story.append("park")
@@ -154,6 +163,7 @@ class Walk:
                 c.AddGift(gift_id="gift_2", periods=dice.randint(0, 3)),
                 c.SkipNext(),
                 c.PaymentEvent(invoice=dice.choice(sorted(self.life.documents) or ["?"]), attempt=dice.randint(0, 3)),
+                self._dispute(),
             ]
         )
         self.story.append(f"{now:%Y-%m-%d %H:%M} {self.life.state.status} {type(command).__name__} {when}")
