@@ -14,7 +14,8 @@ from activities.credits import promise, send
 from activities.errors import translated
 from perennial.contracts import activities as tasks
 from perennial.db.engine import Sessions, unit_of_work
-from perennial.db.repositories import invoices, payments, records
+from perennial.db.repositories import dunning, invoices, payments, records
+from perennial.db.repositories.dunning import Case
 from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.payments import Attempt
 from perennial.db.repositories.statuses import OPEN, PAID
@@ -53,10 +54,12 @@ class BillingActivities:
                 attempt = payments.find(session, invoice.id, 1) if found and effect.collect else None
                 if attempt is None and invoice.status == OPEN and effect.collect:
                     attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
+                sent = attempt is None and draft.due_at is not None
+                case = dunning.case_of(session, invoice, task.as_of) if sent else Case()
             if found is None:
                 metrics.billed(task)
             if attempt is None:
-                return _issued_fact(invoice)
+                return _issued_fact(invoice, case)
             return self._finish(invoice, attempt, task.as_of, look_first=found is not None)
 
     @activity.defn
@@ -103,7 +106,7 @@ class BillingActivities:
             if attempt.status not in payments.LIVE:
                 return self._told(invoice, attempt)
             answer = self._gateway.find_charge(attempt.key)
-            return self._record(invoice, attempt, answer, task.as_of) if answer else _open_fact(invoice, attempt)
+            return self._record(invoice, attempt, answer, task.as_of) if answer else self._unanswered(invoice, attempt)
 
     @activity.defn
     def close(self, task: tasks.CloseTask) -> PaymentFact:
@@ -197,6 +200,7 @@ class BillingActivities:
         with unit_of_work(self._sessions) as session:
             declined = answer.status is ChargeStatus.DECLINED
             backup = payments.backup_of(session, invoice.customer_id) if declined else None
+            case = Case() if answer.status is ChargeStatus.SUCCEEDED else dunning.case_of(session, invoice, as_of)
             payments.finish(
                 session,
                 invoice,
@@ -206,9 +210,14 @@ class BillingActivities:
                 decline_code=answer.decline_code,
                 gateway_ref=answer.gateway_ref,
                 action_url=answer.action_url,
+                response_code=answer.response_code,
+                advice_code=answer.advice_code,
                 backup=backup,
+                channels=case.channels,
             )
-        return PaymentFact(invoice.key, _STATUS[answer.status], attempt.n, as_of, answer.decline_code, backup)
+        return PaymentFact(
+            invoice.key, _STATUS[answer.status], attempt.n, as_of, answer.decline_code, backup, case.told
+        )
 
     def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
         """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""
@@ -235,7 +244,14 @@ class BillingActivities:
         status = PaymentStatus.DECLINED if declined else PaymentStatus.ACTION_REQUIRED
         # Its first answer came when it was made; a withdrawal or the bank's last word came later.
         backup = attempt.backup_method_id
-        return PaymentFact(invoice.key, status, attempt.n, attempt.started_at, attempt.decline_code, backup)
+        with unit_of_work(self._sessions) as session:
+            case = dunning.case_of(session, invoice, attempt.started_at)
+        return PaymentFact(invoice.key, status, attempt.n, attempt.started_at, attempt.decline_code, backup, case.told)
+
+    def _unanswered(self, invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
+        with unit_of_work(self._sessions) as session:
+            case = dunning.case_of(session, invoice, attempt.started_at)
+        return PaymentFact(invoice.key, PaymentStatus.ACTION_REQUIRED, attempt.n, attempt.started_at, policy=case.told)
 
 
 _STATUS = {
@@ -261,11 +277,7 @@ def _closed_fact(invoice: IssuedInvoice, attempt: int) -> PaymentFact:
     return PaymentFact(invoice.key, status, attempt, invoice.closed_at or invoice.issued_at)
 
 
-def _issued_fact(invoice: IssuedInvoice) -> PaymentFact:
+def _issued_fact(invoice: IssuedInvoice, case: Case) -> PaymentFact:
     """What was true when it was issued, whatever has become of it since: a story is told again in its old order."""
     status = PaymentStatus.OPEN if invoice.amount_due else PaymentStatus.PAID
-    return PaymentFact(invoice.key, status, 1, invoice.issued_at)
-
-
-def _open_fact(invoice: IssuedInvoice, attempt: Attempt) -> PaymentFact:
-    return PaymentFact(invoice.key, PaymentStatus.ACTION_REQUIRED, attempt.n, attempt.started_at)
+    return PaymentFact(invoice.key, status, 1, invoice.issued_at, policy=case.told)

@@ -115,12 +115,17 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChargeResult:
-    """`decline_code` is set when declined, `action_url` while the customer must act."""
+    """`decline_code` is set when declined, `action_url` while the customer must act.
+
+    `response_code` and `advice_code` are the card network's own words on a decline, where the provider passes them on.
+    """
 
     status: ChargeStatus
     gateway_ref: str
     decline_code: str | None = None
     action_url: str | None = None
+    response_code: str | None = None
+    advice_code: str | None = None
 
 
 class RefundStatus(StrEnum):
@@ -150,13 +155,16 @@ class RefundResult:
 
 @dataclass(frozen=True, slots=True)
 class CardDetails:
-    """What may be shown of a card. The fingerprint is equal for equal cards and says nothing else."""
+    """What may be shown of a card. The fingerprint is equal for equal cards and says nothing else.
+
+    None: the provider does not tell; then a token is a card of its own for each customer.
+    """
 
     brand: str
     last4: str
     exp_month: int
     exp_year: int
-    fingerprint: str
+    fingerprint: str | None
 
 
 class GatewayEventKind(StrEnum):

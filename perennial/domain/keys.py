@@ -53,8 +53,18 @@ def refund(credit_key: str, n: int) -> str:
     return f"refund:{credit_key}:{n}"
 
 
+def dispute(charge_key: str, gateway_ref: str) -> str:
+    """One charge can be disputed more than once; the gateway tells its disputes apart."""
+    return f"dispute:{charge_key}:{gateway_ref}"
+
+
 def notify(kind: str, subject: str) -> str:
     return f"notify:{kind}:{subject}"
+
+
+def by_channel(key: str, channel: str) -> str:
+    """The key of a message on one of its channels; by mail it is the message's own."""
+    return key if channel == "email" else f"{key}:{channel}"
 
 
 def document_id(prefix: str, key: str) -> str:

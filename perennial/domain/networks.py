@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from perennial.domain.errors import CommandRefused
+
+# What an attempt is declined with that is not sent because of this.
+BUDGET_EXCEEDED = "network_budget_exceeded"
+NEVER_RETRY = "network_never_retry"
 _DAY = timedelta(days=1)
 _MONTH = timedelta(days=30)
 
@@ -93,10 +98,56 @@ RULES: tuple[NetworkRules, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Whether an attempt may be made now; `reason` is `ok`, `never_retry` or the name of the limit."""
+    """Whether an attempt may be made now; `reason` is `ok`, `never_retry` or the name of the limit.
+
+    `again_at`: when a limit that refuses it will allow it again, if nothing else is tried until then.
+    """
 
     allow: bool
     reason: str
+    again_at: datetime | None = None
+
+
+BARRED = Budget(allow=False, reason="never_retry")
+
+
+class CardBudgetSpent(CommandRefused):
+    """The network forbids one more attempt for now; nothing has been sent."""
+
+    code = BUDGET_EXCEEDED
+
+    def __init__(self, subject: str, again_at: datetime) -> None:
+        super().__init__(
+            subject, f"the card has been tried as often as its network allows; again from {again_at.isoformat()}"
+        )
+        self.again_at = again_at
+
+
+class CardBarred(CommandRefused):
+    """The card's bank has said that it will never approve; nothing has been sent."""
+
+    code = NEVER_RETRY
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject, "the card's bank will never approve it: another payment method is needed")
+
+
+def bars(response_code: str | None, advice_code: str | None) -> bool:
+    """Whether a network's answer forbids every further attempt with the card."""
+    return response_code in NEVER_AFTER_RESPONSE or advice_code in NEVER_AFTER_ADVICE
+
+
+def counting(now: datetime, *, original: bool) -> tuple[str, ...]:
+    """The networks that count such an attempt at `now`: with all others there is nothing to look up."""
+    networks = dict.fromkeys(rules.network for rules in RULES)
+    return tuple(
+        name for name in networks if any(limit.counts_originals or not original for limit in _limits(name, now))
+    )
+
+
+def longest_window(network: str, now: datetime) -> timedelta:
+    """How far back attempts count."""
+    return max((limit.window for limit in _limits(network, now)), default=timedelta())
 
 
 def may_attempt(network: str, attempt: Attempt, now: datetime, history: Sequence[PastAttempt]) -> Budget:
@@ -105,12 +156,17 @@ def may_attempt(network: str, attempt: Attempt, now: datetime, history: Sequence
     A network without rules allows everything but what a response or advice code has forbidden.
     """
     card = [past for past in history if past.attempt.card == attempt.card]
-    if any(past.response_code in NEVER_AFTER_RESPONSE or past.advice_code in NEVER_AFTER_ADVICE for past in card):
+    if any(bars(past.response_code, past.advice_code) for past in card):
         # For good, whatever the amount: another payment method is another card.
-        return Budget(allow=False, reason="never_retry")
+        return BARRED
+    spent: dict[str, datetime] = {}
     for limit in _limits(network, now):
-        if sum(1 for _ in _counted(limit, attempt, now, card)) >= limit.most:
-            return Budget(allow=False, reason=limit.name)
+        counted = sorted(past.at for past in _counted(limit, attempt, now, card))
+        if len(counted) >= limit.most:
+            # The edge of the window belongs to it: a second later it is free.
+            spent[limit.name] = counted[-limit.most] + limit.window + timedelta(seconds=1)
+    if spent:
+        return Budget(allow=False, reason=next(iter(spent)), again_at=max(spent.values()))
     return Budget(allow=True, reason="ok")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Unpack
 
 from sqlalchemy import select, update
@@ -206,7 +207,7 @@ async def attach_payment_method(
             last4=card.last4,
             exp_month=card.exp_month,
             exp_year=card.exp_year,
-            fingerprint=card.fingerprint,
+            fingerprint=card.fingerprint or _card_of(customer_id, token),
             is_default=default or first,
             created_at=engine.clock(),
         )
@@ -214,6 +215,11 @@ async def attach_payment_method(
         return method
 
     return await engine.write(insert)
+
+
+def _card_of(customer_id: str, token: str) -> str:
+    """Where the gateway does not tell cards apart, a token is one card of this customer, however often it is given."""
+    return sha256(f"{customer_id}:{token}".encode()).hexdigest()[:16]
 
 
 async def set_roles(
@@ -265,12 +271,15 @@ async def detach(engine: Engine, customer_id: str, method_id: str) -> None:
 async def payment_methods(engine: Engine, customer_id: str) -> list[PaymentMethod]:
     def load(session: Session) -> list[PaymentMethod]:
         require(session, customer_id)
-        attached = select(PaymentMethod).where(
-            PaymentMethod.customer_id == customer_id, PaymentMethod.detached_at.is_(None)
-        )
-        return list(session.scalars(attached.order_by(PaymentMethod.created_at, PaymentMethod.id)))
+        return attached(session, customer_id)
 
     return await engine.read(load)
+
+
+def attached(session: Session, customer_id: str) -> list[PaymentMethod]:
+    """Oldest first."""
+    theirs = select(PaymentMethod).where(PaymentMethod.customer_id == customer_id, PaymentMethod.detached_at.is_(None))
+    return list(session.scalars(theirs.order_by(PaymentMethod.created_at, PaymentMethod.id)))
 
 
 def default_method(session: Session, customer_id: str) -> PaymentMethod | None:

@@ -121,7 +121,7 @@ def test_the_token_is_described_without_its_number(adapter: Adapter) -> None:
     assert len(card.last4) == 4
     assert 1 <= card.exp_month <= 12
     assert card.exp_year > 2025
-    assert card.fingerprint
+    assert card.fingerprint is None or card.fingerprint  # None: the provider does not tell cards apart
     assert card == adapter.gateway.describe_token(adapter.token)
 
 

@@ -1,5 +1,6 @@
 """Attempts at invoices: committed before the gateway is called, finished once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,11 +9,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from perennial.db.models import PaymentAttempt, PaymentMethod
-from perennial.db.repositories import credits, invoices, ledger, records
+from perennial.db.repositories import budgets, credits, invoices, ledger, records
+from perennial.db.repositories.budgets import Card
 from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.statuses import OUTSIDE
 from perennial.db.tables import table_of
-from perennial.domain import keys
+from perennial.domain import keys, networks
+from perennial.domain.dunning import EMAIL, CaseMessage
 from perennial.domain.ledger import overpayment_received, payment_received
 from perennial.domain.subscription.effects import Message, Trigger
 from perennial.domain.subscription.opening import MAX_AMOUNT
@@ -21,6 +24,11 @@ from perennial.domain.subscription.payments import AMOUNT_TOO_LARGE, NO_PAYMENT_
 PENDING, SUCCEEDED, DECLINED, CANCELED = "pending", "succeeded", "declined", "canceled"
 REQUIRES_ACTION, PROCESSING = "requires_action", "processing"
 LIVE = (PENDING, REQUIRES_ACTION, PROCESSING)
+Channels = Callable[[CaseMessage], tuple[str, ...]]
+
+
+def _by_mail(_: CaseMessage) -> tuple[str, ...]:
+    return (EMAIL,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +57,31 @@ _ATTEMPT = (
 _FIND = _ATTEMPT.where(_attempts.c.n == bindparam("n"))
 _LIVE = _ATTEMPT.where(_attempts.c.status.in_(LIVE)).order_by(_attempts.c.n)
 _BEGIN = upsert(_attempts).on_conflict_do_nothing().returning(_attempts.c.id)
-_TOKEN = select(_methods.c.token).where(_methods.c.id == bindparam("method"), _methods.c.detached_at.is_(None))
 _BACKUP = select(_methods.c.id).where(
     _methods.c.customer_id == bindparam("customer"), _methods.c.is_backup, _methods.c.detached_at.is_(None)
 )
-_OUTCOME = ("status", "decline_code", "gateway_ref", "action_url", "finished_at", "backup_method_id")
+_OUTCOME = (
+    "status",
+    "decline_code",
+    "response_code",
+    "advice_code",
+    "gateway_ref",
+    "action_url",
+    "finished_at",
+    "backup_method_id",
+)
 _FINISH = (
     update(_attempts)
     .where(_attempts.c.id == bindparam("attempt"), _attempts.c.status.in_(LIVE))
     .where(_attempts.c.status != bindparam("new_status"))
     .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
     .returning(_attempts.c.id)
+)
+# Not at every outcome: few networks say such a thing, and the row then enters an index.
+_BAR = (
+    update(_attempts)
+    .where(_attempts.c.id == bindparam("attempt"), _attempts.c.payment_method_id == _methods.c.id)
+    .values(card=budgets.CARD_ID, card_barred=True)
 )
 
 
@@ -81,21 +103,27 @@ def live(session: Session, invoice_id: str) -> list[Attempt]:
 def begin(
     session: Session, invoice: IssuedInvoice, n: int, method_id: str | None, gateway: str, trigger: str, as_of: datetime
 ) -> Attempt:
-    """Write the attempt down before anything is sent. An attempt that exists is answered as it is."""
-    token = _token(session, method_id)
+    """Write the attempt down before anything is sent. An attempt that exists is answered as it is.
+
+    One that is hopeless, or that the card's network forbids, is written down as declined, and never sent.
+    """
+    card = budgets.card_of(session, method_id, n, as_of, lock=True)
     key = keys.charge(invoice.key, n)
-    hopeless = _hopeless(token, invoice.amount_due)
+    hopeless = _hopeless(card, invoice.amount_due)
+    forbidden = None if card is None or hopeless else _forbidden(session, card, invoice, trigger, as_of)
+    refused = hopeless or forbidden
     new = Attempt(
         id=keys.document_id("pay", key),
         key=key,
         n=n,
-        status=DECLINED if hopeless else PENDING,
-        decline_code=hopeless,
+        status=DECLINED if refused else PENDING,
+        decline_code=refused,
         started_at=as_of,
         gateway=gateway,
         gateway_ref=None,
-        token=token,
+        token=card.token if card else None,
         amount=invoice.amount_due,
+        backup_method_id=backup_of(session, invoice.customer_id) if forbidden else None,
     )
     made = session.scalar(
         _BEGIN,
@@ -113,8 +141,10 @@ def begin(
             "currency": invoice.currency,
             "status": new.status,
             "decline_code": new.decline_code,
+            "backup_method_id": new.backup_method_id,
+            "card": card.id if card and card.counted and not refused else None,
             "started_at": as_of,
-            "finished_at": as_of if hopeless else None,
+            "finished_at": as_of if refused else None,
         },
     )
     if made is None:
@@ -124,17 +154,19 @@ def begin(
     return new
 
 
-def _hopeless(token: str | None, amount: int) -> str | None:
+def _hopeless(card: Card | None, amount: int) -> str | None:
     """Why no gateway need be asked, if so: it would refuse the request as wrong, again and again."""
-    if token is None:
+    if card is None:
         return NO_PAYMENT_METHOD
     return AMOUNT_TOO_LARGE if amount > MAX_AMOUNT else None
 
 
-def _token(session: Session, method_id: str | None) -> str | None:
-    if method_id is None:
+def _forbidden(session: Session, card: Card, invoice: IssuedInvoice, trigger: str, as_of: datetime) -> str | None:
+    """Why the card's network does not allow the attempt, if so."""
+    budget = budgets.budget(session, card, invoice.amount_due, invoice.currency, trigger, as_of)
+    if budget.allow:
         return None
-    return session.scalar(_TOKEN, {"method": method_id})
+    return networks.BUDGET_EXCEEDED if budget.again_at else networks.NEVER_RETRY
 
 
 def finish(
@@ -147,11 +179,14 @@ def finish(
     decline_code: str | None = None,
     gateway_ref: str | None = None,
     action_url: str | None = None,
+    response_code: str | None = None,
+    advice_code: str | None = None,
     backup: str | None = None,
+    channels: Channels = _by_mail,
 ) -> bool:
     """Write the outcome down with its posting and message. False if another writer was first: nothing is done twice.
 
-    `backup` is the method that may be tried after a decline (`backup_of`).
+    `backup` is the method that may be tried after a decline (`backup_of`), `channels` says how a message is sent.
     """
     changed = session.execute(
         _FINISH,
@@ -159,6 +194,8 @@ def finish(
             "attempt": attempt.id,
             "new_status": status,
             "new_decline_code": decline_code,
+            "new_response_code": response_code,
+            "new_advice_code": advice_code,
             "new_gateway_ref": gateway_ref,
             "new_action_url": action_url,
             "new_finished_at": at,
@@ -167,12 +204,14 @@ def finish(
     ).first()
     if changed is None:
         return False
+    if networks.bars(response_code, advice_code):
+        session.execute(_BAR, {"attempt": attempt.id})
     if status == SUCCEEDED:
         _receive(session, invoice, attempt, at)
     elif status in (DECLINED, REQUIRES_ACTION):
-        kind = "payment_failed" if status == DECLINED else "payment_action_required"
+        kind = CaseMessage.PAYMENT_FAILED if status == DECLINED else CaseMessage.PAYMENT_ACTION_REQUIRED
         data = _message_data(invoice) | {"code": decline_code or "", "action_url": action_url or ""}
-        _tell(session, invoice, Message(keys.notify(kind, attempt.key), kind, data), at)
+        _tell(session, invoice, Message(keys.notify(kind, attempt.key), kind.value, data, channels(kind)), at)
     return True
 
 

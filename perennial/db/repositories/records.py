@@ -13,6 +13,7 @@ from perennial.contracts.activities import Record
 from perennial.contracts.views import view_of
 from perennial.db.models import OutboxMessage, ServiceSpan, Subscription, TimelineEntry
 from perennial.db.tables import table_of
+from perennial.domain import keys
 from perennial.domain.subscription.effects import Message, Note
 from perennial.domain.subscription.state import Span, State
 
@@ -142,20 +143,22 @@ def write_messages(
     customer_id: str | None,
     subscription_id: str | None,
 ) -> None:
-    """Into the outbox, each once; the relay delivers them."""
-    if not messages:
+    """Into the outbox, each once for each of its channels; the relay delivers them."""
+    rows = [(message, channel) for message in messages for channel in message.channels]
+    if not rows:
         return
     session.execute(
         _WRITE_MESSAGES,
         [
             {
-                "key": message.key,
+                "key": keys.by_channel(message.key, channel),
                 "kind": message.kind,
+                "channel": channel,
                 "customer_id": customer_id,
                 "subscription_id": subscription_id,
                 "payload": message.data,
                 "occurred_at": occurred_at,
             }
-            for message in messages
+            for message, channel in rows
         ],
     )

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.sql.elements import TextClause
 
+from perennial.gateways.simulator import cards
 from perennial.ports import ChargeRequest, ChargeResult, ChargeStatus
 
 # Test card `processing` and 3-D Secure end through here as well: one place books money.
@@ -27,7 +28,7 @@ booked AS (
            now() + make_interval(secs => :late_ms / 1000.0), :deliveries
     FROM moved WHERE :announce
 )
-SELECT gateway_ref, status, decline_code FROM moved
+SELECT token, gateway_ref, status, decline_code FROM moved
 """
 
 _INSERTED = """
@@ -37,7 +38,7 @@ WITH moved AS (
     VALUES (:key, :fingerprint, :gateway_ref, :token, :customer_reference, :description, :amount, :currency, :status,
             :decline_code, now() + make_interval(secs => CAST(:settles_ms AS integer) / 1000.0), :settles_with)
     ON CONFLICT DO NOTHING
-    RETURNING key, gateway_ref, amount, currency, status, decline_code
+    RETURNING key, token, gateway_ref, amount, currency, status, decline_code
 ),
 """
 
@@ -45,7 +46,7 @@ _UPDATED = """
 WITH moved AS (
     UPDATE simulator.payments SET status = :status, decline_code = :decline_code, settles_at = NULL
     WHERE gateway_ref = :gateway_ref AND status = :was
-    RETURNING key, gateway_ref, amount, currency, status, decline_code
+    RETURNING key, token, gateway_ref, amount, currency, status, decline_code
 ),
 """
 
@@ -202,11 +203,14 @@ def has_authenticated(connection: Connection, card_of_customer: str) -> bool:
 def result(row: Row[Any]) -> ChargeResult:
     status = ChargeStatus(row.status)
     needs_action = status is ChargeStatus.REQUIRES_ACTION
+    script = cards.card(row.token) if status is ChargeStatus.DECLINED else None
     return ChargeResult(
         status=status,
         gateway_ref=row.gateway_ref,
         decline_code=row.decline_code,
         action_url=f"/simulator/authenticate/{row.gateway_ref}" if needs_action else None,
+        response_code=script.response_code if script else None,
+        advice_code=script.advice_code if script else None,
     )
 
 

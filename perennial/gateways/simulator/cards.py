@@ -26,6 +26,9 @@ class Card:
     decline_code: str | None = None
     decline_from: int = 1
     decline_to: int | None = None
+    # The network's own words on a decline.
+    response_code: str | None = None
+    advice_code: str | None = None
     # 3-D Secure: for every off-session charge, or until the customer has authenticated once.
     authenticate_off_session: bool = False
     authenticate_once: bool = False
@@ -76,14 +79,18 @@ def card(token: str) -> Card:
 
 
 def describe(token: str) -> CardDetails:
-    """What may be shown of the card. Raises UnknownToken."""
+    """What may be shown of the card. Raises UnknownToken.
+
+    A plain token is a card of its own for each customer, like its counters; one with a suffix is one physical card,
+    whoever has it.
+    """
     script = card(token)
     return CardDetails(
         brand=script.brand,
         last4=script.last4,
         exp_month=script.exp_month,
         exp_year=script.exp_year,
-        fingerprint=sha256(token.encode()).hexdigest()[:16],
+        fingerprint=sha256(token.encode()).hexdigest()[:16] if ":" in token else None,
     )
 
 
@@ -112,6 +119,9 @@ _BY_NAME: dict[str, Card] = {
     "pm_card_chargeDeclinedProcessingError": Card(last4="0119", decline_code="processing_error"),
     "pm_card_chargeDeclinedDoNotHonor": Card(last4="0028", decline_code="do_not_honor"),
     "pm_card_chargeDeclinedFraudulent": Card(last4="0036", decline_code="fraudulent"),
+    "pm_card_mastercardInsufficientFunds": Card("mastercard", "9996", decline_code="insufficient_funds"),
+    "pm_card_networkResponse43": Card(last4="9943", decline_code="stolen_card", response_code="43"),
+    "pm_card_networkAdvice03": Card("mastercard", "9903", decline_code="do_not_honor", advice_code="03"),
     "pm_card_authenticationRequired": Card(last4="3184", authenticate_off_session=True),
     "pm_card_threeDSecureOnce": Card(last4="3155", authenticate_once=True),
     "pm_card_captures_then_times_out": Card(last4="5001", loses_answer=True),

@@ -184,7 +184,15 @@ def result(intent: stripe.PaymentIntent) -> ChargeResult | None:
         gateway_ref=intent.id,
         decline_code=errors.decline_code(error) if status is ChargeStatus.DECLINED else None,
         action_url=f"/stripe/authenticate/{intent.id}" if status is ChargeStatus.REQUIRES_ACTION else None,
+        response_code=_network_word(error, "network_decline_code") if status is ChargeStatus.DECLINED else None,
+        advice_code=_network_word(error, "network_advice_code") if status is ChargeStatus.DECLINED else None,
     )
+
+
+def _network_word(error: object, name: str) -> str | None:
+    """What the card's network said of a decline; Stripe leaves it out where the network said nothing."""
+    word = getattr(error, name, None)
+    return str(word) if word else None
 
 
 _STATUS = {

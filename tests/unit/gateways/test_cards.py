@@ -21,6 +21,8 @@ def test_brands(token: str, brand: str, last4: str) -> None:
 def test_each_suffix_is_a_card_of_its_own() -> None:
     assert cards.describe("pm_card_visa:ada").fingerprint != cards.describe("pm_card_visa:bob").fingerprint
     assert cards.describe("pm_card_visa:ada") == cards.describe("pm_card_visa:ada")
+    # A plain token stands for another card at each customer.
+    assert cards.describe("pm_card_visa").fingerprint is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""What the card networks still allow: how often a card has been tried, for whatever subscription and by whomever.
+
+An attempt that no network counts costs no statement: the card is read with its token. One that is counted waits for the
+other attempts with the same card (a lock that ends with the transaction) and sees what they have written.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ARRAY, Text, any_, bindparam, case, exists, func, select
+from sqlalchemy.orm import Session
+
+from perennial.db.models import PaymentAttempt, PaymentMethod
+from perennial.db.tables import table_of
+from perennial.domain import networks
+from perennial.domain.networks import BARRED, Attempt, Budget, Initiator, PastAttempt
+from perennial.domain.subscription.effects import Trigger
+
+# The engine's own doing; everything else somebody asked for.
+_BY_MERCHANT = frozenset({Trigger.AUTOMATIC, Trigger.SCHEDULE, Trigger.ARREARS, Trigger.BACKUP})
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a payment method charges. `id` is equal for equal cards; `counted`: the network counts this attempt."""
+
+    token: str
+    network: str
+    id: str
+    barred: bool
+    counted: bool
+
+
+_attempts, _methods = table_of(PaymentAttempt), table_of(PaymentMethod)
+# Where no gateway says which tokens are one card, each method is a card of its own.
+CARD_ID = func.coalesce(_methods.c.fingerprint, _methods.c.id)
+_COUNTED = _methods.c.brand == any_(bindparam("counting", type_=ARRAY(Text)))
+_LOCK = func.pg_advisory_xact_lock(func.hashtextextended("card:" + CARD_ID, 0))
+_CARD = select(
+    _methods.c.token,
+    _methods.c.brand.label("network"),
+    CARD_ID.label("id"),
+    exists().where(_attempts.c.card == CARD_ID, _attempts.c.card_barred).label("barred"),
+    _COUNTED.label("counted"),
+).where(_methods.c.id == bindparam("method"), _methods.c.detached_at.is_(None))
+_CARD_LOCKED = _CARD.add_columns(case((_COUNTED, func.length(func.concat(_LOCK)))).label("lock"))
+_TRIED = select(_attempts.c.started_at, _attempts.c.trigger, _attempts.c.n).where(
+    _attempts.c.card == bindparam("card"),
+    _attempts.c.amount == bindparam("amount"),
+    _attempts.c.currency == bindparam("currency"),
+    _attempts.c.started_at >= bindparam("since"),
+)
+
+
+def card_of(session: Session, method_id: str | None, n: int, now: datetime, *, lock: bool) -> Card | None:
+    """The card behind a usable payment method for attempt `n` at an invoice; None if there is none.
+
+    With `lock` other attempts with the same card wait until this transaction ends, if a network counts this one.
+    """
+    if method_id is None:
+        return None
+    values = {"method": method_id, "counting": list(networks.counting(now, original=n == 1))}
+    row = session.execute(_CARD_LOCKED if lock else _CARD, values).one_or_none()
+    return Card(row.token, row.network, row.id, row.barred, row.counted) if row else None
+
+
+def budget(session: Session, card: Card, amount: int, currency: str, trigger: str, now: datetime) -> Budget:
+    """Whether the card may be tried now for this amount (minor units)."""
+    if card.barred:
+        return BARRED
+    if not card.counted:
+        return Budget(allow=True, reason="ok")
+    since = now - networks.longest_window(card.network, now)
+    tried = session.execute(_TRIED, {"card": card.id, "amount": amount, "currency": currency, "since": since})
+    history = [
+        PastAttempt(row.started_at, Attempt(card.id, amount, currency, initiator(row.trigger)), original=row.n == 1)
+        for row in tried
+    ]
+    return networks.may_attempt(card.network, Attempt(card.id, amount, currency, initiator(trigger)), now, history)
+
+
+def initiator(trigger: str) -> Initiator:
+    return Initiator.MERCHANT if trigger in _BY_MERCHANT else Initiator.CUSTOMER
