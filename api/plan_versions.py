@@ -33,6 +33,7 @@ async def new_version(engine: Engine, body: NewPlan) -> None:
         tax_inclusive=body.tax_inclusive,
         cancel_refund=body.cancel_refund,
         refund_to_credit=body.refund_to_credit,
+        on_dispute=body.on_dispute,
     )
     check_version(new)
     if not await engine.read(lambda session: catalog.is_newest(session, new)):

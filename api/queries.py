@@ -86,6 +86,7 @@ def plan_out(version: PlanVersion, plan: Plan) -> PlanOut:
         tax_inclusive=version.tax_inclusive,
         cancel_refund=version.cancel_refund,
         refund_to_credit=version.refund_to_credit,
+        on_dispute=version.on_dispute,
         created_at=version.created_at,
         archived_at=plan.archived_at,
     )

@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, WithJsonSchema
 from api.schemas.common import Code, Currency, Incoming, Name, Outgoing, examples
 from api.schemas.dunning import DunningBody
 from perennial.domain.calendar import IntervalUnit
-from perennial.domain.catalog import RefundPolicy
+from perennial.domain.catalog import DisputePolicy, RefundPolicy
 from perennial.domain.proration import ProrationBasis
 
 _PRICE_TYPES = (
@@ -172,6 +172,11 @@ class NewPlan(Incoming):
         default=RefundPolicy.NONE, description="What a cancellation at once gives back when it does not say so itself."
     )
     refund_to_credit: StrictBool = Field(default=False, description="Whether that goes to the customer's balance.")
+    on_dispute: DisputePolicy = Field(
+        default=DisputePolicy.FREEZE,
+        description="What a disputed charge does to the subscription: `freeze` stops service and renewals until the "
+        "bank has decided (lost, it ends), `cancel` ends it at once, `keep` does nothing.",
+    )
 
 
 class IntervalOut(Outgoing):
@@ -200,5 +205,6 @@ class PlanOut(Outgoing):
     tax_inclusive: bool
     cancel_refund: str
     refund_to_credit: bool
+    on_dispute: str
     created_at: datetime
     archived_at: datetime | None

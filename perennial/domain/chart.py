@@ -50,16 +50,19 @@ _SINGLE: dict[str, tuple[AccountKind, str]] = {
     ledger.BREAKAGE: (AccountKind.INCOME, "Breakage"),
     ledger.BAD_DEBT: (AccountKind.EXPENSE, "Bad debt"),
     ledger.PROMOTIONAL_CREDIT: (AccountKind.EXPENSE, "Promotional credit"),
+    ledger.DISPUTE_LOSSES: (AccountKind.EXPENSE, "Lost to disputes"),
     ledger.ROUNDING: (AccountKind.EXPENSE, "Rounding differences"),
 }
 _GROUPS: dict[str, tuple[AccountKind, str]] = {
     "cash": (AccountKind.ASSET, "Cash at {}"),
+    "disputed": (AccountKind.ASSET, "Disputed at {}"),
     "tax_payable": (AccountKind.LIABILITY, "Tax payable, {}"),
     "credit": (AccountKind.LIABILITY, "Credit of customer {}"),
     "fees": (AccountKind.EXPENSE, "Fees of {}"),
 }
 GROUPS: tuple[str, ...] = (
     "cash",
+    "disputed",
     ledger.RECEIVABLE,
     ledger.DEFERRED_REVENUE,
     "tax_payable",
@@ -69,6 +72,7 @@ GROUPS: tuple[str, ...] = (
     ledger.BREAKAGE,
     ledger.BAD_DEBT,
     ledger.PROMOTIONAL_CREDIT,
+    ledger.DISPUTE_LOSSES,
     "fees",
     ledger.ROUNDING,
 )

@@ -3,7 +3,8 @@
 Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue` (earned), `deferred_revenue` (billed for service that
 lies ahead), `tax_payable:{jurisdiction}`, `credit:{customer}` (owed to a customer), `refunds_payable` (on its way
 back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit and gifts that expired), `fees:{gateway}`,
-`rounding`. The chart is `perennial/domain/chart.py`, told in `docs/books.md`.
+`rounding`, `disputed:{gateway}` (with the bank until it has decided), `dispute_losses`. The chart is
+`perennial/domain/chart.py`, told in `docs/books.md`.
 """
 
 from collections.abc import Mapping
@@ -19,10 +20,16 @@ BAD_DEBT = "bad_debt"
 PROMOTIONAL_CREDIT = "promotional_credit"
 BREAKAGE = "breakage"
 ROUNDING = "rounding"
+DISPUTE_LOSSES = "dispute_losses"
 
 
 def cash(gateway: str) -> str:
     return f"cash:{gateway}"
+
+
+def disputed(gateway: str) -> str:
+    """Ours still, and not with us: the bank holds it until it has decided."""
+    return f"disputed:{gateway}"
 
 
 def fees(gateway: str) -> str:
@@ -172,6 +179,43 @@ def refund_failed(refund_key: str, credit_note: str, currency: str, customer: st
         currency,
         Entry(REFUNDS_PAYABLE, amount),
         Entry(customer_credit(customer), -amount),
+    )
+
+
+def dispute_opened(key: str, dispute: str, currency: str, gateway: str, amount: int) -> Posting:
+    return _posting(
+        f"opened:{key}",
+        "dispute_opened",
+        dispute,
+        currency,
+        Entry(disputed(gateway), amount),
+        Entry(cash(gateway), -amount),
+    )
+
+
+def dispute_won(key: str, dispute: str, currency: str, gateway: str, amount: int) -> Posting:
+    return _posting(
+        f"won:{key}",
+        "dispute_won",
+        dispute,
+        currency,
+        Entry(cash(gateway), amount),
+        Entry(disputed(gateway), -amount),
+    )
+
+
+def dispute_lost(
+    key: str, dispute: str, currency: str, gateway: str, customer: str, amount: int, *, credit: int = 0
+) -> Posting:
+    """The customer has it. `credit` of it they had from us as well: that is taken back, the rest is our loss."""
+    return _posting(
+        f"lost:{key}",
+        "dispute_lost",
+        dispute,
+        currency,
+        Entry(customer_credit(customer), credit),
+        Entry(DISPUTE_LOSSES, amount - credit),
+        Entry(disputed(gateway), -amount),
     )
 
 

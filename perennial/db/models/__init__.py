@@ -6,6 +6,7 @@ from perennial.db.models.checkouts import CheckoutSession
 from perennial.db.models.coupons import CouponRedemption
 from perennial.db.models.credits import CreditGrant, CreditUse
 from perennial.db.models.customers import Customer, LocationEvidence, PaymentMethod
+from perennial.db.models.disputes import Dispute
 from perennial.db.models.drafts import DocumentMemo, OneOffInvoice
 from perennial.db.models.dunning import DunningAssignment, DunningCase, DunningPolicyVersion
 from perennial.db.models.findings import Finding, GatewayCharge, Tour
@@ -39,6 +40,7 @@ __all__ = [
     "CreditNote",
     "CreditUse",
     "Customer",
+    "Dispute",
     "DocumentMemo",
     "DunningAssignment",
     "DunningCase",

@@ -48,6 +48,7 @@ class PlanVersion(Base):
     # What a cancellation at once gives back (none, prorated, full), and whether to the balance.
     cancel_refund: Mapped[str] = mapped_column(server_default="none")
     refund_to_credit: Mapped[bool] = mapped_column(server_default=false())
+    on_dispute: Mapped[str] = mapped_column(server_default="freeze")
     created_at: Mapped[datetime]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from perennial.db.models import Plan, PlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.catalog import AddOnTerms, Fee, PlanTerms, RefundPolicy, UsageCharge
+from perennial.domain.catalog import AddOnTerms, DisputePolicy, Fee, PlanTerms, RefundPolicy, UsageCharge
 from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
 from perennial.domain.money import to_minor
 from perennial.domain.pricing import pricing_model
@@ -46,6 +46,7 @@ class NewPlanVersion:
     tax_inclusive: bool = False
     cancel_refund: RefundPolicy = RefundPolicy.NONE
     refund_to_credit: bool = False
+    on_dispute: DisputePolicy = DisputePolicy.FREEZE
 
 
 def latest(session: Session, code: str) -> PlanVersion | None:
@@ -89,6 +90,7 @@ def terms(row: PlanVersion, currency: str) -> PlanTerms | None:
         tax_inclusive=row.tax_inclusive,
         cancel_refund=RefundPolicy(row.cancel_refund),
         refund_to_credit=row.refund_to_credit,
+        on_dispute=DisputePolicy(row.on_dispute),
     )
 
 
@@ -130,4 +132,5 @@ def _columns(new: NewPlanVersion) -> dict[str, Any]:
         "tax_inclusive": new.tax_inclusive,
         "cancel_refund": new.cancel_refund.value,
         "refund_to_credit": new.refund_to_credit,
+        "on_dispute": new.on_dispute.value,
     }

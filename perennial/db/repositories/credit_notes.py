@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Subject
 from perennial.db.models import CreditNote, Invoice, PaymentAttempt, Refund
-from perennial.db.repositories import corrections, credits, drafts, ledger, numbers, records, tax
+from perennial.db.repositories import corrections, credits, disputes, drafts, ledger, numbers, records, tax
 from perennial.db.repositories.corrections import Charged
 from perennial.db.repositories.statuses import OUTSIDE, PAID
 from perennial.domain import keys
@@ -150,7 +150,7 @@ def _given(session: Session, effect: Credit, *, lock: bool) -> Given:
     paid = _paid(session, effect.invoices, lock=lock)
     ids = [invoice for invoice, _ in paid]
     charged = corrections.charged(session, ids, recurring=effect.recurring)
-    left = sum(total for _, total in paid) - _credited(session, ids)
+    left = sum(total for _, total in paid) - _credited(session, ids) - disputes.taken_of_invoices(session, ids)
     if effect.lines:
         wanted = {part.position: part.amount for part in effect.lines}
         parts = tuple(
@@ -193,9 +193,10 @@ def _split(session: Session, invoice_ids: list[str], amount: int) -> list[_Refun
                 PaymentAttempt.status == "succeeded",
                 PaymentAttempt.gateway != OUTSIDE,
             )
-        )
+        ).all()
+        disputed = disputes.taken_of_charges(session, [attempt_id for attempt_id, _ in charges])
         for attempt_id, left in charges:
-            part = min(int(left), amount)
+            part = min(int(left) - disputed.get(attempt_id, 0), amount)
             if part > 0:
                 parts.append(_Refundable(attempt_id, part))
                 amount -= part

@@ -116,6 +116,28 @@ def give_back(session: Session, customer_id: str, currency: str, amount: int, in
     give(session, customer_id, currency, amount - restored, f"void:{invoice_id}", as_of)
 
 
+def take_back(
+    session: Session,
+    customer_id: str,
+    currency: str,
+    grant_keys: Sequence[str],
+    wanted: int,
+    subject: str,
+    at: datetime,
+) -> int:
+    """At most `wanted` of what is left of the grants with these business keys; answers how much. The posting is the
+    caller's, as with `give`.
+    """
+    if wanted <= 0 or not ledger.lock_credit(session, customer_id, currency):
+        return 0
+    left = [grant for grant in _left(session, customer_id, currency) if grant.key in grant_keys]
+    parts = [(grant.id, part) for grant, part in spend((grant for grant in left if not grant.is_over(at)), wanted)]
+    taken = sum(part for _, part in parts)
+    _move(session, parts, subject, at)
+    ledger.use_credit(session, customer_id, currency, taken)
+    return taken
+
+
 def balance(session: Session, customer_id: str, currency: str, as_of: datetime) -> int:
     """What could be used at `as_of`, minor units."""
     return sum(grant.remaining for grant in _left(session, customer_id, currency) if not grant.is_over(as_of))

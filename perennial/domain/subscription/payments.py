@@ -116,7 +116,10 @@ def _next_in_arrears(state: State, case: Collection, at: datetime) -> Decision:
 
 def _without_credit_for(state: State, invoice: str) -> State:
     """What was not paid for is not credited later; the invoice of an upgrade holds the credit for the old rest."""
-    return replace(state, period_amount=0) if invoice in state.period_invoices else state
+    if invoice not in state.period_invoices:
+        return state
+    others = len(state.period_invoices) > 1
+    return replace(state, period_amount=0, period_billed=state.period_billed if others else 0)
 
 
 def _gone(state: State, case: Collection, fact: PaymentFact, at: datetime) -> Decision:

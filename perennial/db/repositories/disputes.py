@@ -1,0 +1,143 @@
+"""Disputes, booked once for each thing that is told of them, in whatever order it comes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from perennial.db.models import CreditGrant, CreditNote, Dispute, Invoice, PaymentAttempt, Refund
+from perennial.db.repositories import credits, ledger
+from perennial.domain import keys
+from perennial.domain.disputes import DisputeStatus, given_twice
+from perennial.domain.ledger import Posting, dispute_lost, dispute_opened, dispute_won
+
+OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
+# What the bank has, or may get.
+_TAKEN = (OPEN.value, LOST.value)
+_FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a gateway says of a dispute. `amount` in minor units; `at` is domain time."""
+
+    gateway: str
+    gateway_ref: str
+    charge_key: str
+    status: DisputeStatus
+    amount: int
+    currency: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """How a dispute stands now, and whose it is."""
+
+    id: str
+    status: DisputeStatus
+    invoice_key: str
+    subscription_id: str | None
+
+
+def book(session: Session, news: News) -> Booked | None:
+    """The dispute with its postings. None when the charge is none of ours.
+
+    With the invoice locked, as whoever refunds locks it: of a refund and a dispute at once the second sees the first.
+    """
+    attempt = session.scalar(select(PaymentAttempt).where(PaymentAttempt.key == news.charge_key))
+    if attempt is None:
+        return None
+    invoice = session.scalars(select(Invoice).where(Invoice.id == attempt.invoice_id).with_for_update()).one()
+    row = _opened(session, news, attempt)
+    status = news.status.after(DisputeStatus(row.status))
+    if status.value != row.status:
+        taken = _credit_taken(session, row, attempt, invoice, news.at) if status is LOST else 0
+        row.status, row.closed_at, row.credit_taken = status.value, news.at, taken
+        ledger.post(session, _decided(row, status, taken), news.at)
+    return Booked(row.id, status, invoice.key, invoice.subscription_id)
+
+
+def _opened(session: Session, news: News, attempt: PaymentAttempt) -> Dispute:
+    """The row, which is open when it is new: a decision that comes first implies that it was opened."""
+    key = keys.dispute(attempt.key, news.gateway_ref)
+    dispute_id = keys.document_id("dp", key)
+    new = upsert(Dispute).values(
+        id=dispute_id,
+        key=key,
+        gateway=news.gateway,
+        gateway_ref=news.gateway_ref,
+        attempt_id=attempt.id,
+        invoice_id=attempt.invoice_id,
+        customer_id=attempt.customer_id,
+        amount=news.amount,
+        currency=news.currency,
+        status=OPEN.value,
+        reason=news.reason,
+        opened_at=news.at,
+    )
+    made = session.scalar(new.on_conflict_do_nothing().returning(Dispute.id))
+    if made:
+        posting = dispute_opened(key, made, news.currency, news.gateway, news.amount)
+        ledger.post(session, posting, news.at)
+    row = session.get_one(Dispute, dispute_id)
+    if row.reason is None and news.reason:
+        row.reason = news.reason
+    return row
+
+
+def _decided(row: Dispute, status: DisputeStatus, taken: int) -> Posting:
+    if status is WON:
+        return dispute_won(row.key, row.id, row.currency, row.gateway, row.amount)
+    return dispute_lost(row.key, row.id, row.currency, row.gateway, row.customer_id, row.amount, credit=taken)
+
+
+def _credit_taken(session: Session, row: Dispute, attempt: PaymentAttempt, invoice: Invoice, at: datetime) -> int:
+    """Credit out of the money that the bank gives the customer is theirs no longer, as far as it is left."""
+    refunds = session.scalars(select(Refund).where(Refund.attempt_id == attempt.id)).all()
+    if session.scalar(select(CreditGrant.id).where(CreditGrant.key == attempt.key)):
+        # It came when the invoice was closed, so all of it had become credit.
+        charged, credited, grants = attempt.amount, attempt.amount, [attempt.key]
+    else:
+        notes = session.scalars(select(CreditNote).where(CreditNote.invoice_id == invoice.id)).all()
+        charged, credited = invoice.total, sum(note.credited for note in notes)
+        grants = [note.key for note in notes] + [refund.key for refund in refunds]
+    refunded = sum(refund.amount for refund in refunds if refund.status != _FAILED)
+    twice = given_twice(charged=charged, refunded=refunded, credited=credited, lost=row.amount)
+    return credits.take_back(session, row.customer_id, row.currency, grants, twice, row.id, at)
+
+
+def taken_of_charges(session: Session, attempt_ids: Sequence[str]) -> dict[str, int]:
+    """What the bank has of each charge, or may get: open and lost disputes, minor units."""
+    return _sums(session, Dispute.attempt_id, attempt_ids)
+
+
+def taken_of_invoices(session: Session, invoice_ids: Sequence[str]) -> int:
+    """The same of these invoices together."""
+    return sum(_sums(session, Dispute.invoice_id, invoice_ids).values())
+
+
+def is_open(session: Session, invoice_id: str) -> bool:
+    wanted = select(Dispute.id).where(Dispute.invoice_id == invoice_id, Dispute.status == OPEN.value)
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def of_subscription(session: Session, subscription_id: str) -> bool:
+    """Whether a dispute of any of its charges is open."""
+    wanted = (
+        select(Dispute.id)
+        .join(Invoice, Invoice.id == Dispute.invoice_id)
+        .where(Invoice.subscription_id == subscription_id, Dispute.status == OPEN.value)
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def _sums(session: Session, column: InstrumentedAttribute[str], ids: Sequence[str]) -> dict[str, int]:
+    statement = (
+        select(column, func.sum(Dispute.amount)).where(column.in_(ids), Dispute.status.in_(_TAKEN)).group_by(column)
+    )
+    return {row[0]: int(row[1]) for row in session.execute(statement)}
