@@ -101,8 +101,10 @@ class BillingActivities:
                     return _nothing_owed(effect.invoice, effect.attempt, task.as_of)
                 invoice = found
                 attempt = payments.find(session, invoice.id, effect.attempt)
+                sent = attempt is None and invoice.status == OPEN
+                case = dunning.case_of(session, invoice, task.as_of) if sent else Case()
             if invoice.status != OPEN or attempt is None:
-                return _closed_fact(invoice, effect.attempt)
+                return replace(_closed_fact(invoice, effect.attempt), policy=case.told)
             if attempt.status not in payments.LIVE:
                 return self._told(invoice, attempt)
             answer = self._gateway.find_charge(attempt.key)

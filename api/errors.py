@@ -19,6 +19,7 @@ from starlette.routing import Match
 from temporalio.service import RPCError
 
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, NotFound, PerennialError
+from perennial.domain.networks import CardBudgetSpent
 from perennial.domain.usage import WrongEvents
 from perennial.engine.runs import RefusedBySubscription
 from perennial.ports import GatewayError, GatewayRefused, InvalidSignature
@@ -133,6 +134,8 @@ def _of_domain(error: PerennialError) -> Problem:
     headers = {}
     if isinstance(error, CommandRefused):
         more["subject"] = error.subject
+    if isinstance(error, CardBudgetSpent):
+        more["again_at"] = error.again_at.isoformat()
     if isinstance(error, WrongEvents):
         more["errors"] = [{"field": field, "message": message} for field, message in error.wrong]
     elif isinstance(error, InvalidInput | RefusedBySubscription) and error.field:

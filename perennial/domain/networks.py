@@ -19,6 +19,7 @@ from perennial.domain.errors import CommandRefused
 # What an attempt is declined with that is not sent because of this.
 BUDGET_EXCEEDED = "network_budget_exceeded"
 NEVER_RETRY = "network_never_retry"
+REFUSED = frozenset({BUDGET_EXCEEDED, NEVER_RETRY})
 _DAY = timedelta(days=1)
 _MONTH = timedelta(days=30)
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from perennial.db.models import Invoice, OneOffInvoice, Subscription
 from perennial.db.repositories import drafts
+from perennial.db.repositories import invoices as issued_invoices
 from perennial.db.repositories.statuses import OPEN, PAID
 from perennial.domain.errors import InvalidInput, InvoiceNotOpen, NotFound
 from perennial.domain.one_off import GiftInvoice, InvoiceIsDraft, InvoicePaid, OlderInvoiceFirst, PayInvoice
@@ -22,7 +23,7 @@ from perennial.domain.subscription.commands import (
     RetryPayment,
     SetPaymentMethod,
 )
-from perennial.engine import customers, one_off, states, subscriptions
+from perennial.engine import budgets, customers, one_off, states, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.runs import CommandPending
 
@@ -95,6 +96,9 @@ def _pay_one_off(invoice: Invoice, request: Request, wanted: str | None) -> Make
     def make(session: Session, at: datetime) -> Command:
         row = session.get_one(OneOffInvoice, invoice.id)
         method = one_off.method_for(session, row, wanted)
+        issued = issued_invoices.find(session, invoice.key)
+        if issued is not None:
+            budgets.check(session, invoice.id, issued, method, at)
         return PayInvoice(request_id=request.id, at=at, actor=request.actor, payment_method_id=method)
 
     return make

@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import PaymentMethod, Subscription, TestClock
 from perennial.db.repositories import coupons, records
+from perennial.domain import networks
 from perennial.domain.catalog import AddOn, PlanTerms
 from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, CommandRefused, NotFound
 from perennial.domain.subscription import Opening, State, open_subscription
-from perennial.domain.subscription.commands import ApplyCoupon, ChangePlan, Command, Reactivate
+from perennial.domain.subscription.commands import ApplyCoupon, ChangePlan, Command, Reactivate, RetryPayment
 from perennial.domain.subscription.lifecycle import check_stack
 from perennial.domain.subscription.state import Discount
-from perennial.engine import customers, plans, runs, states
+from perennial.engine import budgets, customers, plans, runs, states
 from perennial.engine.context import Engine, from_thread
 from perennial.engine.ids import new_id
 
@@ -192,6 +193,7 @@ async def command(
         CommandRefused: the state does not allow it (`RefusedBySubscription` keeps the code).
         CommandPending: accepted, but not finished within ten seconds.
         ClockAdvancing: the subscription lives on a test clock that is moving.
+        CardBudgetSpent, CardBarred: a retry that the card's network does not allow.
         EngineUnavailable: Temporal, its workers or PostgreSQL are away.
     """
 
@@ -200,6 +202,7 @@ async def command(
         now = edge_time(engine, session, row.test_clock_id)
         built = make(session, row, now)
         _refuse_by_detour(session, row, built)
+        budgets.check_command(session, row, built, now)
         if isinstance(built, ApplyCoupon):
             state = states.current(session, row)
             _redeem(session, state, built.discount.coupon, now, built.request_id)
@@ -207,11 +210,21 @@ async def command(
 
     row, built = await engine.write(build)
     try:
-        return await runs.update(engine, row, name, built)
+        view = await runs.update(engine, row, name, built)
     except CommandRefused:
         if isinstance(built, ApplyCoupon):
             await engine.write(lambda session: coupons.release(session, built.request_id))
         raise
+    if isinstance(built, RetryPayment) and view.decline_code in networks.REFUSED:
+        # Another attempt with the same card was faster: this one was not sent.
+        await engine.read(lambda session: _tell_budget(engine, session, subscription_id, built))
+    return view
+
+
+def _tell_budget(engine: Engine, session: Session, subscription_id: str, asked: RetryPayment) -> None:
+    row = require(session, subscription_id)
+    again = replace(asked, request_id="")
+    budgets.check_command(session, row, again, edge_time(engine, session, row.test_clock_id))
 
 
 def _redeem(session: Session, state: State, code: str, at: datetime, request_id: str) -> None:
