@@ -100,6 +100,12 @@ async def replay_one(engine: Engine, workflows: Sequence[type], workflow_id: str
 async def replay_many(engine: Engine, workflows: Sequence[type], query: str = EVERYTHING) -> list[Replayed]:
     """What a visibility query finds. Nothing is written, no activity runs."""
     return await _replayed(engine, workflows, _histories(engine, query))
+async def newest_difference(engine: Engine, workflows: Sequence[type], workflow_id: str) -> Difference | None:
+    """Of its newest run alone: what has ended need not be gone on with. None also when Temporal keeps no history."""
+    found = await _replayed(engine, workflows, _newest(engine, workflow_id))
+    return found[0].difference if found else None
+
+
 
 
 async def _replayed(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse
@@ -92,11 +93,12 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What Temporal says of a workflow now."""
+    """What Temporal says of a workflow now. `running`: activities that are being executed at this moment."""
 
     is_running: bool
     failing: tuple[Failing, ...]
     task_attempts: int
+    running: tuple[str, ...] = ()
 
 
 async def find_stuck(engine: Engine) -> list[Stuck]:
@@ -173,7 +175,9 @@ def _diagnosed(suspect: Stuck, run: Run) -> Stuck | None:
 def _run_of(answer: DescribeWorkflowExecutionResponse) -> Run:
     failing = tuple(_failing(activity) for activity in answer.pending_activities if activity.HasField("last_failure"))
     is_running = answer.workflow_execution_info.status in OPEN_STATUSES
-    return Run(is_running, failing, answer.pending_workflow_task.attempt)
+    started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    running = tuple(each.activity_type.name for each in answer.pending_activities if each.state == started)
+    return Run(is_running, failing, answer.pending_workflow_task.attempt, running)
 
 
 def _failing(activity: PendingActivityInfo) -> Failing:

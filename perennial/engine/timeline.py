@@ -120,10 +120,10 @@ def _decisions(session: Session, subject: str) -> list[Entry]:
         .where(TimelineEntry.subject_id == subject)
         .order_by(TimelineEntry.at, TimelineEntry.step, TimelineEntry.position)
     )
-    return [Entry(row.at, row.kind, row.actor, _in_words(row.kind, row.data), row.data) for row in rows]
+    return [Entry(row.at, row.kind, row.actor, in_words(row.kind, row.data), row.data) for row in rows]
 
 
-def _in_words(kind: str, data: dict[str, Any]) -> str:
+def in_words(kind: str, data: dict[str, Any]) -> str:
     words = _WORDS.get(kind, kind.replace("_", " "))
     try:
         return words.format(**data)

@@ -1,0 +1,171 @@
+"""Rows from the history: the projection of a subscription, its timeline and its spans, when they are gone or wrong.
+
+Temporal's history holds every step with all that was to be written of it; the workflow itself says where it stands.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from temporalio.client import WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from perennial.contracts.activities import Record
+from perennial.db.models import ServiceSpan, Subscription, TimelineEntry
+from perennial.db.repositories import records
+from perennial.domain.errors import CommandRefused, EngineUnavailable, NotFound
+from perennial.domain.subscription import State
+from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.support.histories import Line, NoHistory, current_run, line_of
+from perennial.support.steps import Step, steps_of
+
+_TRIES = 5
+_PAUSE_SECONDS = 0.2
+# What the row holds beside what the state says.
+_OF_THE_RUN = frozenset({"run_id", "state"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """`row` is `written` (it was gone), `corrected` (it was wrong: in `columns`) or `right`.
+
+    `entries` and `spans` were written or were as they should be; `dropped` were in the timeline and the spans and in no
+    history. `is_whole`: the histories reach back to the start; else only what they hold was written.
+    """
+
+    subscription: str
+    row: str
+    columns: tuple[str, ...]
+    step: int
+    entries: int
+    spans: int
+    dropped: int
+    is_whole: bool
+
+
+async def rebuild(engine: Engine, subscription: str) -> Rebuilt:
+    """Safe at any time, and safe to repeat: a step that the workflow takes meanwhile is not written over.
+
+    Raises:
+        NotFound: there is neither a row nor a workflow.
+        NoHistory: there is a row, but Temporal keeps no history.
+        CommandRefused: what the row refers to (its customer) is gone too.
+        EngineUnavailable: PostgreSQL or Temporal is away.
+    """
+    try:
+        line = await line_of(engine, subscription)
+    except NoHistory:
+        if await engine.read(lambda session: session.get(Subscription, subscription)) is None:
+            raise NotFound("subscription", subscription) from None
+        raise
+    told = _told(line, await steps_of(engine, line))
+    for turn in range(_TRIES):
+        if done := await _tried(engine, line, told, by_force=turn == _TRIES - 1):
+            return done
+        await asyncio.sleep(_PAUSE_SECONDS)  # it has taken a step in between
+    raise CommandRefused(subscription, "it moves faster than it can be written down; try again")
+
+
+async def _tried(engine: Engine, line: Line, told: "_Told", *, by_force: bool) -> Rebuilt | None:
+    run_id, state = await _standing(engine, line, told.done)
+    try:
+        return await engine.write(lambda session: _write(session, line, run_id, state, told, by_force=by_force))
+    except IntegrityError as error:
+        raise CommandRefused(line.subscription, "the rows that it refers to (its customer) are gone too") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the histories hold. What is `under_way` may be in the tables already: it is left as it is.
+
+    `is_all`: nothing else can have been written, so that everything else is a mistake.
+    """
+
+    done: tuple[Record, ...]
+    under_way: tuple[Record, ...]
+    is_all: bool
+
+
+def _told(line: Line, steps: Sequence[Step]) -> _Told:
+    records_of = [(step.is_done, step.task.record) for step in steps if step.task and step.task.record]
+    return _Told(
+        tuple(record for is_done, record in records_of if is_done),
+        tuple(record for is_done, record in records_of if not is_done),
+        line.is_whole and all(step.task for step in steps),
+    )
+
+
+async def _standing(engine: Engine, line: Line, written: Sequence[Record]) -> tuple[str, State]:
+    """Where the workflow stands: by its own word, or, if no worker can make it speak, by what it wrote down last."""
+    run_id = await current_run(engine, line.subscription) or line.current.id
+    handle = engine.temporal.get_workflow_handle(line.subscription, run_id=run_id)
+    try:
+        return run_id, await temporal_call(handle.query("state", result_type=State, rpc_timeout=RPC_TIMEOUT))
+    except (WorkflowQueryFailedError, RPCError, EngineUnavailable):
+        if not written:
+            raise
+        return run_id, written[-1].state
+
+
+def _write(
+    session: Session,
+    line: Line,
+    run_id: str,
+    state: State,
+    told: _Told,
+    *,
+    by_force: bool,
+) -> Rebuilt | None:
+    """None when the row is ahead of what we know, so that it has to be asked again."""
+    row = session.get(Subscription, line.subscription, with_for_update=True)
+    wanted = records.subscription_row(state)
+    columns = _differing(row, wanted, state) if row else ()
+    if row and row.run_id == run_id and row.step > state.step and not by_force:
+        return None
+    if row is None:
+        session.add(Subscription(**wanted, run_id=run_id))
+        session.flush()
+    elif columns:
+        session.execute(update(Subscription).where(Subscription.id == row.id).values(**wanted, run_id=run_id))
+    entries, spans = _tell(session, line.subscription, told.done)
+    dropped = _drop_others(session, line.subscription, (*told.done, *told.under_way)) if told.is_all else 0
+    said = "written" if row is None else "corrected" if columns else "right"
+    return Rebuilt(line.subscription, said, columns, state.step, entries, spans, dropped, line.is_whole)
+
+
+def _differing(row: Subscription, wanted: dict[str, Any], state: State) -> tuple[str, ...]:
+    """Steps of a simple success are not written down: the row may be that much behind, and right."""
+    names = [name for name, value in wanted.items() if name not in _OF_THE_RUN and getattr(row, name) != value]
+    try:
+        known = records.load_state(row.state)
+    except ValueError:
+        return (*names, "state")
+    if row.step < state.step:
+        return () if names == ["step"] else tuple(names)
+    return (*names, "state") if known != state else tuple(names)
+
+
+def _tell(session: Session, subscription: str, written: Sequence[Record]) -> tuple[int, int]:
+    for record in written:
+        records.write_notes(session, subscription, record.state.step, record.notes)
+        records.write_spans(session, subscription, record.spans)
+    return sum(len(record.notes) for record in written), len({s.start for r in written for s in r.spans})
+
+
+def _drop_others(session: Session, subscription: str, written: Sequence[Record]) -> int:
+    """What a bug wrote and a reset has told otherwise: it is in the tables, and in no history that still counts."""
+    told = {(record.state.step, position) for record in written for position in range(len(record.notes))}
+    spans = {span.start for record in written for span in record.spans}
+    entries = session.scalars(select(TimelineEntry).where(TimelineEntry.subject_id == subscription))
+    surplus = [entry.id for entry in entries if (entry.step, entry.position) not in told]
+    starts = session.scalars(select(ServiceSpan.starts_at).where(ServiceSpan.subscription_id == subscription))
+    lost = [start for start in starts if start not in spans]
+    session.execute(delete(TimelineEntry).where(TimelineEntry.id.in_(surplus)))
+    session.execute(
+        delete(ServiceSpan).where(ServiceSpan.subscription_id == subscription, ServiceSpan.starts_at.in_(lost))
+    )
+    return len(surplus) + len(lost)
