@@ -8,6 +8,7 @@ from activities.bookkeeping import BookkeepingActivities
 from activities.gifts import GiftActivities
 from activities.one_off import OneOffActivities
 from activities.plan_migrations import PlanMigrationActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from perennial.engine.context import Engine
 from perennial.observability.gateway import counted
@@ -31,6 +32,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         one_off.issue,
         one_off.record,
         PlanMigrationActivities(engine).turn_page,
+        ReconciliationActivities(engine).turn_page,
         books.expire_credits,
         books.close_months,
         books.forget_idempotency_keys,

@@ -7,6 +7,7 @@ from workflows.credit_note import CreditNoteWorkflow
 from workflows.gift import GiftWorkflow
 from workflows.invoice import InvoiceWorkflow
 from workflows.plan_migration import PlanMigrationWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
 WORKFLOWS: tuple[type[Any], ...] = (
@@ -16,4 +17,5 @@ WORKFLOWS: tuple[type[Any], ...] = (
     CreditNoteWorkflow,
     PlanMigrationWorkflow,
     BookkeepingWorkflow,
+    ReconciliationWorkflow,
 )

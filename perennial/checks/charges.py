@@ -75,14 +75,14 @@ def theirs(payment: GatewayPayment) -> Charge:
 
 
 def differences(mine: Mapping[str, Charge], others: Mapping[str, Charge], who: str) -> Iterator[Found]:
-    """Of every charge that either side knows."""
+    """Of every charge that either side knows. What was taken and given back whole, past us, is nothing any more."""
     for key in sorted(mine.keys() | others.keys()):
         we, they = mine.get(key), others.get(key)
         if they is None:
             if we and (we.captured or we.refunded):
                 yield Found("unknown_there", key, f"{_sum(we)} are posted; {who} does not know the charge")
         elif we is None:
-            if they.captured or they.refunded:
+            if they.captured != they.refunded:
                 yield Found("unknown_here", key, f"{who} captured {_sum(they)}; we do not know the charge")
         else:
             yield from _compare(key, we, they, who)
@@ -97,6 +97,8 @@ def invoice_of(charge_key: str) -> str:
 
 
 def _compare(key: str, mine: Charge, other: Charge, who: str) -> Iterator[Found]:
+    if not mine.captured and other.captured == other.refunded:
+        return
     if mine.captured != other.captured and not mine.in_flight:
         state = "" if mine.captured else f" (the attempt is {mine.status})"
         kind = "amount_differs" if mine.captured and other.captured else "status_differs"

@@ -86,6 +86,11 @@ CHECKS: tuple[Check, ...] = (
         gateway.invoices_paid_once,
         slices.INVOICES,
     ),
+    Check(
+        "reconciliation_finds_nothing",
+        "no finding of the reconciliation with the gateways is open",
+        in_database(gateway.reconciliation_finds_nothing),
+    ),
     Check("gateway_agrees", "the gateway's books and ours agree", lasting(gateway.gateway_agrees)),
     Check("no_payment_hangs", "no payment or refund is pending for long", in_database(documents.no_payment_hangs)),
     Check(

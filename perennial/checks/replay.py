@@ -29,12 +29,15 @@ from temporalio.worker import (
 )
 from temporalio.workflow import ActivityHandle
 
+from perennial.contracts.reconciliation import RECONCILIATION
 from perennial.contracts.workflows import BOOKKEEPING, CREDIT_NOTE, GIFT, INVOICE, PLAN_MIGRATION, SUBSCRIPTION
 from perennial.db.models import Base, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, NotFound
 from perennial.engine.context import Engine, temporal_call
 
-EVERYTHING = f"WorkflowType IN {(SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BOOKKEEPING)}"
+EVERYTHING = (
+    f"WorkflowType IN {(SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BOOKKEEPING, RECONCILIATION)}"
+)
 _OWNERS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice, CreditNote, PlanMigration)
 _EVENT = re.compile(r"\bid: (\d+)")
 
@@ -97,15 +100,15 @@ async def replay_one(engine: Engine, workflows: Sequence[type], workflow_id: str
     raise CommandRefused(workflow_id, "Temporal keeps no history of it any more: nothing can be replayed")
 
 
-async def replay_many(engine: Engine, workflows: Sequence[type], query: str = EVERYTHING) -> list[Replayed]:
-    """What a visibility query finds. Nothing is written, no activity runs."""
-    return await _replayed(engine, workflows, _histories(engine, query))
 async def newest_difference(engine: Engine, workflows: Sequence[type], workflow_id: str) -> Difference | None:
     """Of its newest run alone: what has ended need not be gone on with. None also when Temporal keeps no history."""
     found = await _replayed(engine, workflows, _newest(engine, workflow_id))
     return found[0].difference if found else None
 
 
+async def replay_many(engine: Engine, workflows: Sequence[type], query: str = EVERYTHING) -> list[Replayed]:
+    """What a visibility query finds. Nothing is written, no activity runs."""
+    return await _replayed(engine, workflows, _histories(engine, query))
 
 
 async def _replayed(

@@ -104,7 +104,7 @@ def lasting(look: Callable[[Engine, Slice], Awaitable[Outcome]]) -> Callable[[En
         for _ in range(LOOKS - 1):
             if not seen.count:
                 break
-            await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+            await between_looks()
             again = await look(engine, part)
             still = tuple(finding for finding in again.findings if finding in seen.findings)
             # Of many findings only the first are known by name; that there were many each time is enough.
@@ -113,6 +113,10 @@ def lasting(look: Callable[[Engine, Slice], Awaitable[Outcome]]) -> Callable[[En
         return seen
 
     return run
+
+
+async def between_looks() -> None:
+    await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
 
 
 def sliced(statement: str) -> TextClause:

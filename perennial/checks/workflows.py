@@ -14,6 +14,8 @@ from perennial.checks.result import EVERYTHING, Finding, Outcome, Slice, outcome
 from perennial.contracts.workflows import GIFT, INVOICE, SUBSCRIPTION
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 
+NO_WORKFLOW = "it lives, but no workflow runs for it"
+NO_ROW = "its workflow runs, but no row lives"
 # Visibility lags a little behind; what it says is missing is asked for by name, so many at a time and so many at most.
 _WIDTH = 20
 _ASKED_AT_MOST = 500
@@ -57,8 +59,8 @@ async def rows_match_workflows(engine: Engine, part: Slice) -> Outcome:
     running = await running_workflows(engine, part)
     live = await engine.read(lambda session: _live(session, part))
     findings = [
-        *[Finding(one, "it lives, but no workflow runs for it") for one in await _not_running(engine, live - running)],
-        *[Finding(one, "its workflow runs, but no row lives") for one in await _not_live(engine, running - live)],
+        *[Finding(one, NO_WORKFLOW) for one in await _not_running(engine, live - running)],
+        *[Finding(one, NO_ROW) for one in await _not_live(engine, running - live)],
     ]
     return outcome(f"{len(live)} live rows, {len(running)} running workflows", findings)
 

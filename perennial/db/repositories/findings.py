@@ -100,11 +100,9 @@ def open_by_source(session: Session) -> dict[str, int]:
     return {source: int(count) for source, count in session.execute(_OPEN)}
 
 
-def opened_since(session: Session, since: datetime, sources: Sequence[str]) -> list[Finding]:
-    """Open findings of these sources that no tour before `since` knew."""
-    chosen = select(Finding).where(
-        Finding.resolved_at.is_(None), Finding.first_seen >= since, Finding.source.in_(list(sources))
-    )
+def opened_by(session: Session, began_at: datetime) -> list[Finding]:
+    """What the tour that began then was the first to find, and what is still open of it."""
+    chosen = select(Finding).where(Finding.resolved_at.is_(None), Finding.first_seen == began_at)
     return list(session.scalars(chosen.order_by(Finding.source, Finding.subject)))
 
 

@@ -92,6 +92,17 @@ PAYMENTS = (
         "its own books do not balance",
     ),
     Defect(
+        "reconciliation_finds_nothing",
+        "a finding that nobody has mended",
+        (
+            (
+                "INSERT INTO findings (id, key, source, kind, subject, detail, first_seen, last_seen) VALUES ('fnd_x', "
+                "'finding\\:x', 'gateway\\:simulator', 'unknown_here', 'charge\\:x', 'unknown', now(), now())"
+            ),
+        ),
+        "unknown_here: unknown (gateway:simulator, since 2",
+    ),
+    Defect(
         "no_payment_hangs",
         "attempt without an answer",
         (COPY_ATTEMPT.format(more=0, status="pending") + FIRST_ATTEMPT,),
