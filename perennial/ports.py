@@ -189,7 +189,8 @@ class GatewayEvent:
     """A webhook in our words. `event_id` is the gateway's: an event that comes twice has the same one.
 
     `charge_key` is None for events that belong to no charge of ours (`card_updated`, `other`). `gateway_ref` is the id
-    of what the event is about: a payment, a refund, a dispute, a payment method.
+    of what the event is about: a payment, a refund, a dispute, a payment method. `decline_code` of a dispute is the
+    cardholder's reason. An event that a dispute was opened means that its money is gone until it is won.
     """
 
     event_id: str
@@ -336,14 +337,18 @@ class Notification:
     subject: str
     body: str
     occurred_at: datetime
+    channel: str = "email"
 
 
 @runtime_checkable
 class Notifier(Protocol):
-    """A channel that brings messages to people."""
+    """What brings messages to people, by one or several channels (`email`, `sms`, ...)."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def channels(self) -> tuple[str, ...]: ...
 
     def deliver(self, message: Notification) -> None:
         """Deliver once per `message.key`; a repeated key does nothing. Raises DeliveryFailed."""

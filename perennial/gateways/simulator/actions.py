@@ -1,4 +1,4 @@
-"""What people other than the merchant do: pass 3-D Secure, dispute a charge, get a new card."""
+"""What people other than the merchant do: pass 3-D Secure, get a new card."""
 
 from sqlalchemy import Connection, text
 
@@ -6,24 +6,6 @@ from perennial.gateways.simulator import books
 from perennial.ports import ChargeResult, ChargeStatus, GatewayRefused
 
 _FIND = text("SELECT * FROM simulator.payments WHERE gateway_ref = :gateway_ref")
-# What the bank takes back is what the merchant still has of the charge.
-_DISPUTE = text(
-    """
-WITH disputed AS (
-    UPDATE simulator.payments SET disputed_at = now()
-    WHERE gateway_ref = :gateway_ref AND status = 'succeeded' AND disputed_at IS NULL AND refunded < amount
-    RETURNING key, gateway_ref, amount - refunded AS amount, currency
-), booked AS (
-    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
-    SELECT 'dispute', side.account, side.sign * amount, currency, key, gateway_ref
-    FROM disputed CROSS JOIN (VALUES ('merchant', -1), ('cardholders', 1)) AS side (account, sign)
-), announced AS (
-    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, amount, currency)
-    SELECT :event_id, 'dispute_opened', key, gateway_ref, amount, currency FROM disputed
-)
-SELECT gateway_ref FROM disputed
-"""
-)
 _UPDATE_CARD = text(
     """
 INSERT INTO simulator.events (event_id, kind, gateway_ref, amount, currency)
@@ -55,13 +37,6 @@ def is_asked(connection: Connection, gateway_ref: str) -> bool:
     if row is None:
         raise GatewayRefused(f"no charge {gateway_ref}")
     return bool(row.status == ChargeStatus.REQUIRES_ACTION)
-
-
-def dispute(connection: Connection, gateway_ref: str) -> None:
-    """Take the money of a captured charge back, once. Raises GatewayRefused."""
-    parameters = {"gateway_ref": gateway_ref, "event_id": books.reference("evt", f"dispute:{gateway_ref}")}
-    if connection.execute(_DISPUTE, parameters).first() is None:
-        raise GatewayRefused(f"nothing to dispute in {gateway_ref}")
 
 
 def update_card(connection: Connection, token: str) -> None:

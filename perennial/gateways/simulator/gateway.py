@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from perennial.gateways.simulator import actions, books, cards, refunds, signatures
+from perennial.gateways.simulator import actions, books, cards, disputes, refunds, signatures
 from perennial.gateways.simulator.books import Outcome
 from perennial.gateways.simulator.cards import Card
 from perennial.gateways.simulator.faults import FaultBoard
@@ -151,10 +151,15 @@ class SimulatorGateway:
         with self._transaction() as connection:
             return actions.authenticate(connection, gateway_ref, success=success)
 
-    def dispute(self, gateway_ref: str) -> None:
-        """The cardholder disputes a captured charge, once. Raises GatewayRefused when there is nothing to dispute."""
+    def dispute(self, gateway_ref: str, reason: str = "fraudulent") -> str:
+        """The cardholder disputes a captured charge, once; answers the dispute's id. Raises GatewayRefused."""
         with self._transaction() as connection:
-            actions.dispute(connection, gateway_ref)
+            return disputes.contest(connection, gateway_ref, reason)
+
+    def decide_dispute(self, gateway_ref: str, *, won: bool) -> str:
+        """The bank decides the open dispute of a charge, for the merchant or against. Raises GatewayRefused."""
+        with self._transaction() as connection:
+            return disputes.decide(connection, gateway_ref, won=won)
 
     def update_card(self, token: str) -> None:
         """The card's bank issues a new card behind the token. Raises UnknownToken."""

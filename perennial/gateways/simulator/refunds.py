@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from perennial.gateways.simulator import books
+from perennial.gateways.simulator import books, disputes
 from perennial.gateways.simulator.cards import card
 from perennial.ports import ChargeStatus, GatewayRefused, IdempotencyConflict, RefundRequest, RefundResult, RefundStatus
 
@@ -49,7 +49,8 @@ def refund(connection: Connection, request: RefundRequest) -> RefundResult:
         return _result(known)
     if payment is None or payment.gateway_ref != request.gateway_ref or payment.currency != request.currency:
         raise GatewayRefused(f"no charge {request.gateway_ref} ({request.charge_key}) in {request.currency}")
-    failure = _failure(payment, request.amount)
+    disputed = payment.disputed_at is not None and not disputes.is_won(connection, payment.key)
+    failure = "charge_disputed" if disputed else _failure(payment, request.amount)
     gateway_ref = books.reference("re", request.key)
     made = connection.execute(
         _RECORD,

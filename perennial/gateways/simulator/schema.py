@@ -74,7 +74,7 @@ entries = Table(
     "entries",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("movement", Text, nullable=False),  # capture, refund, dispute
+    Column("movement", Text, nullable=False),  # capture, refund, dispute, dispute_won
     Column("account", Text, nullable=False),  # merchant, cardholders
     Column("amount", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),

@@ -7,8 +7,13 @@ from sqlalchemy import Engine, text
 
 _CAPTURES = text(
     """
-SELECT e.charge_key, e.gateway_ref, p.customer_reference, p.description, e.amount, e.currency, p.refunded, e.booked_at
+SELECT e.charge_key, e.gateway_ref, p.customer_reference, p.description, e.amount, e.currency, p.refunded, e.booked_at,
+       coalesce(d.amount, 0) AS disputed
 FROM simulator.entries e LEFT JOIN simulator.payments p ON p.key = e.charge_key
+LEFT JOIN (
+    SELECT charge_key, CAST(-sum(amount) AS bigint) AS amount FROM simulator.entries
+    WHERE account = 'merchant' AND movement IN ('dispute', 'dispute_won') GROUP BY charge_key
+) d ON d.charge_key = e.charge_key
 WHERE e.movement = 'capture' AND e.account = 'merchant' ORDER BY e.id
 """
 )
@@ -22,7 +27,10 @@ FROM simulator.entries GROUP BY currency ORDER BY currency
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Money taken from a cardholder; amounts in minor units, `booked_at` in real time (UTC)."""
+    """Money taken from a cardholder; amounts in minor units, `booked_at` in real time (UTC).
+
+    `disputed` is what the bank has taken back and not returned.
+    """
 
     charge_key: str
     gateway_ref: str
@@ -32,6 +40,7 @@ class Capture:
     currency: str
     refunded: int
     booked_at: datetime
+    disputed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

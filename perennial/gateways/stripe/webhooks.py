@@ -33,9 +33,11 @@ _REFUNDS = {
     "failed": GatewayEventKind.REFUND_FAILED,
     "canceled": GatewayEventKind.REFUND_FAILED,
 }
+# An inquiry (`warning_...`) takes no money; when it becomes a dispute, `funds_withdrawn` says so.
+_DISPUTES_OPENED = frozenset({"charge.dispute.created", "charge.dispute.funds_withdrawn"})
+_INQUIRY = "warning_"
 _DISPUTES = {
     "won": GatewayEventKind.DISPUTE_WON,
-    "warning_closed": GatewayEventKind.DISPUTE_WON,
     "lost": GatewayEventKind.DISPUTE_LOST,
 }
 _CARD_EVENTS = frozenset({"payment_method.automatically_updated", "payment_method.updated"})
@@ -68,10 +70,11 @@ def _event(event_id: str, name: str, thing: _Object, key_of: KeyOf) -> GatewayEv
     if name in _REFUND_EVENTS and thing["status"] in _REFUNDS:
         failure = thing.get("failure_reason")
         return _about_payment(event_id, _REFUNDS[thing["status"]], thing, key_of, decline_code=failure)
-    if name == "charge.dispute.created":
-        return _about_payment(event_id, GatewayEventKind.DISPUTE_OPENED, thing, key_of)
+    if name in _DISPUTES_OPENED and not thing["status"].startswith(_INQUIRY):
+        kind = GatewayEventKind.DISPUTE_OPENED
+        return _about_payment(event_id, kind, thing, key_of, decline_code=thing.get("reason"))
     if name == "charge.dispute.closed" and thing["status"] in _DISPUTES:
-        return _about_payment(event_id, _DISPUTES[thing["status"]], thing, key_of)
+        return _about_payment(event_id, _DISPUTES[thing["status"]], thing, key_of, decline_code=thing.get("reason"))
     kind = GatewayEventKind.CARD_UPDATED if name in _CARD_EVENTS else GatewayEventKind.OTHER
     return GatewayEvent(event_id, kind, None, str(thing.get("id", "")), None, None, 0, "XXX")
 

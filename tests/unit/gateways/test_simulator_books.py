@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from perennial.gateways.simulator import SimulatorGateway, books, create_schema, witness
 from perennial.gateways.simulator.books import Outcome
-from perennial.ports import ChargeRequest, ChargeStatus, RefundRequest
+from perennial.ports import ChargeRequest, ChargeStatus, GatewayRefused, RefundRequest
 
 Ask = Callable[..., ChargeRequest]
 
@@ -28,6 +28,28 @@ def test_captures_refunds_and_disputes_are_booked(engine: Engine, gateway: Simul
     assert (capture.amount, capture.refunded, capture.description) == (5000, 1200, request.description)
     gateway.dispute(paid.gateway_ref)
     assert witness(engine).balances["CHF"] == before
+
+
+@pytest.mark.parametrize(("won", "kept", "refund"), [(True, 3800, "succeeded"), (False, 0, "failed")])
+def test_the_bank_decides_a_dispute_once(
+    engine: Engine, gateway: SimulatorGateway, ask: Ask, *, won: bool, kept: int, refund: str
+) -> None:
+    """Until then, and when it is lost, the money is gone and nothing of it can be refunded."""
+    request = ask(amount=5000)
+    paid = gateway.charge(request)
+    refunds = [RefundRequest(f"refund:{uuid4()}:1", request.key, paid.gateway_ref, 1200, "USD") for _ in range(3)]
+    gateway.refund(refunds[0])
+    with pytest.raises(GatewayRefused):
+        gateway.decide_dispute(paid.gateway_ref, won=won)
+    dispute = gateway.dispute(paid.gateway_ref)
+    assert gateway.refund(refunds[1]).failure_code == "charge_disputed"
+    assert witness(engine).by_charge_key[request.key].disputed == 3800
+    assert gateway.decide_dispute(paid.gateway_ref, won=won) == dispute
+    with pytest.raises(GatewayRefused):
+        gateway.decide_dispute(paid.gateway_ref, won=not won)
+    said = witness(engine)
+    assert (said.by_charge_key[request.key].disputed, said.balanced) == (3800 - kept, True)
+    assert gateway.refund(refunds[2]).status == refund
 
 
 def test_two_captures_for_one_thing_are_seen(engine: Engine, gateway: SimulatorGateway, ask: Ask) -> None:

@@ -149,12 +149,14 @@ def test_refunds_disputes_and_new_cards_are_announced(
     gateway.dispute(paid.gateway_ref)
     with pytest.raises(GatewayRefused):
         gateway.dispute(paid.gateway_ref)
+    gateway.decide_dispute(paid.gateway_ref, won=False)
     gateway.update_card("pm_card_visa:ada")
-    assert dispatcher.run_once() == 4
+    assert dispatcher.run_once() == 5
     assert [(event.kind.value, event.amount) for event in parsed(gateway, merchant)] == [
         ("refund_succeeded", 400),
         ("refund_failed", 601),
         ("dispute_opened", 600),
+        ("dispute_lost", 600),
         ("card_updated", 0),
     ]
 

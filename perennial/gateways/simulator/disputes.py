@@ -1,0 +1,77 @@
+"""A cardholder contests a charge, and the bank decides. A charge is disputed once at most."""
+
+from sqlalchemy import Connection, text
+
+from perennial.gateways.simulator import books
+from perennial.ports import GatewayRefused
+
+# What the bank takes back is what the merchant still has of the charge.
+_OPEN = text(
+    """
+WITH disputed AS (
+    UPDATE simulator.payments SET disputed_at = now()
+    WHERE gateway_ref = :charge AND status = 'succeeded' AND disputed_at IS NULL AND refunded < amount
+    RETURNING key, amount - refunded AS amount, currency
+), booked AS (
+    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+    SELECT 'dispute', side.account, side.sign * amount, currency, key, :dispute
+    FROM disputed CROSS JOIN (VALUES ('merchant', -1), ('cardholders', 1)) AS side (account, sign)
+), announced AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, decline_code, amount, currency)
+    SELECT :event_id, 'dispute_opened', key, :dispute, :reason, amount, currency FROM disputed
+)
+SELECT key FROM disputed
+"""
+)
+# One decision: both have the same event id.
+_DECIDE = text(
+    """
+WITH disputed AS (
+    SELECT charge_key, amount, currency FROM simulator.entries
+    WHERE charge_key = (SELECT key FROM simulator.payments WHERE gateway_ref = :charge)
+      AND movement = 'dispute' AND account = 'cardholders'
+), decided AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, amount, currency)
+    SELECT :event_id, :kind, charge_key, :dispute, amount, currency FROM disputed
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING kind, charge_key, amount, currency
+), booked AS (
+    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+    SELECT 'dispute_won', side.account, side.sign * amount, currency, charge_key, :dispute
+    FROM decided CROSS JOIN (VALUES ('merchant', 1), ('cardholders', -1)) AS side (account, sign)
+    WHERE kind = 'dispute_won'
+)
+SELECT charge_key FROM decided
+"""
+)
+_WON = text("SELECT 1 FROM simulator.entries WHERE charge_key = :charge_key AND movement = 'dispute_won' LIMIT 1")
+
+
+def contest(connection: Connection, gateway_ref: str, reason: str) -> str:
+    """Take the money of a captured charge back, once; answers the dispute's own id. Raises GatewayRefused."""
+    dispute = books.reference("dp", gateway_ref)
+    parameters = {"charge": gateway_ref, "dispute": dispute, "reason": reason, "event_id": _event(dispute, "opened")}
+    if connection.execute(_OPEN, parameters).first() is None:
+        raise GatewayRefused(f"nothing to dispute in {gateway_ref}")
+    return dispute
+
+
+def decide(connection: Connection, gateway_ref: str, *, won: bool) -> str:
+    """The bank's word on the dispute of a charge, once: `won` by the merchant, who then has the money again.
+
+    Raises GatewayRefused when there is none that is open.
+    """
+    dispute = books.reference("dp", gateway_ref)
+    kind = "dispute_won" if won else "dispute_lost"
+    parameters = {"charge": gateway_ref, "dispute": dispute, "kind": kind, "event_id": _event(dispute, "decided")}
+    if connection.execute(_DECIDE, parameters).first() is None:
+        raise GatewayRefused(f"no open dispute of {gateway_ref}")
+    return dispute
+
+
+def is_won(connection: Connection, charge_key: str) -> bool:
+    return connection.execute(_WON, {"charge_key": charge_key}).first() is not None
+
+
+def _event(dispute: str, what: str) -> str:
+    return books.reference("evt", f"dispute_{what}:{dispute}")
