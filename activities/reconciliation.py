@@ -12,6 +12,7 @@ from perennial.checks.tours import skip_round, turn_page
 from perennial.contracts.reconciliation import Place
 from perennial.engine.context import Engine
 from perennial.ports import GatewayError
+from perennial.support.repairs import repair
 
 # A gateway that has not answered after so many attempts (about five minutes) is left out of this tour.
 _ATTEMPTS = 10
@@ -30,7 +31,7 @@ class ReconciliationActivities:
         with translated():
             async with _beating():
                 try:
-                    following = await turn_page(self._engine, place)
+                    following = await turn_page(self._engine, place, repair)
                 except GatewayError as error:
                     if error.retryable and activity.info().attempt < _ATTEMPTS:
                         raise

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from perennial.checks.gateway import gateways
 from perennial.checks.reconciliation import our_page, their_page
 from perennial.checks.registry import CHECKS
-from perennial.checks.repairs import repair
 from perennial.checks.result import Check
 from perennial.checks.slices import slice_after
 from perennial.contracts.reconciliation import Place, Tour
@@ -27,6 +26,10 @@ _BY_PAGES = frozenset({"gateway_agrees", "reconciliation_finds_nothing"})
 # What can hang between us and a gateway is looked at whenever the gateways are.
 _WITH_GATEWAYS = frozenset({"no_payment_hangs"})
 _log = structlog.get_logger(__name__)
+
+
+Mend = Callable[[Engine, str, Sequence[Found]], Awaitable[None]]
+"""Mends what it may of the findings of a round, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ def rounds(engine: Engine, tour: Tour) -> tuple[Round, ...]:
             return tuple(_checked(check) for check in CHECKS if check.name not in _BY_PAGES | _WITH_GATEWAYS)
 
 
-async def turn_page(engine: Engine, place: Place) -> Place | None:
-    """Look at one page, write down what is found, repair what is safely repaired. None when the tour is over.
+async def turn_page(engine: Engine, place: Place, mend: Mend | None = None) -> Place | None:
+    """Look at one page, write down what is found, mend what may be mended. None when the tour is over.
 
     Raises:
         GatewayError: the gateway does not answer. `skip_round` goes on without it.
@@ -72,7 +75,8 @@ async def turn_page(engine: Engine, place: Place) -> Place | None:
         return await skip_round(engine, place)
     began, turned = place.began_at, await here.turn(engine, place)
     await engine.write(lambda session: findings.record(session, here.name, turned.found, began))
-    await repair(engine, here.name, turned.found)
+    if mend is not None:
+        await mend(engine, here.name, turned.found)
     whole = place.whole and turned.whole
     if turned.next is not None:
         return replace(place, round=here.name, after=turned.next, page=place.page + 1, whole=whole)
@@ -92,7 +96,7 @@ async def skip_round(engine: Engine, place: Place) -> Place | None:
 
 
 async def go_round(engine: Engine, tour: Tour, limit: int = 1_000) -> None:
-    """A whole tour, here and now.
+    """A whole tour, here and now; nothing is mended.
 
     Raises as `turn_page` does.
     """

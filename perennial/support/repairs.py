@@ -1,0 +1,79 @@
+"""What the reconciler mends without asking. Neither way decides anything, so neither moves money by itself:
+
+* A workflow that is missing is started again from its row. The row is there only if the workflow was; whatever it had
+  begun is found done under its key, and what fell due in the meantime is done once.
+* A row that is missing, or says that what runs has ended, is written from the history.
+
+Everything else is only a finding.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from perennial.checks.workflows import NO_ROW, NO_WORKFLOW
+from perennial.db.models import Subscription, SupportAction
+from perennial.db.repositories import findings
+from perennial.db.repositories.findings import Found
+from perennial.domain.errors import CommandRefused, NotFound
+from perennial.engine import gifts, one_off, plan_migrations, runs
+from perennial.engine.context import Engine
+from perennial.support.rebuild import rebuild
+
+ACTOR = "reconciler"
+_log = structlog.get_logger(__name__)
+
+
+async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
+    """Mend what may be mended; each repair is a line of the log, a word on the finding and an entry of the audit.
+
+    Raises:
+        EngineUnavailable: PostgreSQL or Temporal is away.
+    """
+    for one in found:
+        if done := await _mended(engine, one):
+            await engine.write(lambda session, one=one, done=done: _note(session, source, one, *done, engine.clock()))  # type: ignore[misc]
+            _log.warning("repaired", check=source, subscription_id=one.subject, action=done[0], did=done[1])
+
+
+async def _mended(engine: Engine, one: Found) -> tuple[str, str] | None:
+    """The action, by the name that support has for it, and what it did; None when nothing was done."""
+    if one.detail == NO_WORKFLOW and await _start_again(engine, one.subject):
+        return "retry", "its workflow was started again from its row"
+    if one.detail == NO_ROW and one.subject.startswith("sub_"):
+        try:
+            rebuilt = await rebuild(engine, one.subject)
+        except (NotFound, CommandRefused) as refusal:
+            _log.warning("not_repaired", subscription_id=one.subject, code=refusal.code)
+            return None
+        return "rebuild", f"its row was {rebuilt.row} from the history"
+    return None
+
+
+async def _start_again(engine: Engine, subject: str) -> bool:
+    """False when its row does not live any more. One that runs is left alone."""
+    row = await engine.read(lambda session: session.get(Subscription, subject))
+    if row is None:
+        others = (gifts.repair, one_off.repair, plan_migrations.repair)
+        return any([await other(engine, subject) for other in others])
+    if row.ended_at is not None:
+        return False
+    await runs.repair(engine, row)
+    return True
+
+
+def _note(session: Session, source: str, one: Found, action: str, did: str, now: datetime) -> None:
+    findings.repaired(session, source, one, did, now)
+    session.add(
+        SupportAction(
+            at=now,
+            actor=ACTOR,
+            action=action,
+            subject=one.subject,
+            reason=f"{source}: {one.detail}",
+            outcome=did,
+            finished_at=now,
+        )
+    )
