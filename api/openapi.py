@@ -25,6 +25,7 @@ TAGS = [
     {"name": "subscriptions", "description": "Begin, look at, preview."},
     {"name": "commands", "description": "Everything that moves a subscription. 409 says why one is refused."},
     {"name": "customers", "description": "Who subscribes, and the tokens of their payment methods."},
+    {"name": "checkout", "description": "A payment page of ours: subscribe, pay an invoice, add a payment method."},
     {"name": "catalogue", "description": "Plans, their versions, coupons."},
     {"name": "usage", "description": "Meters, usage events by the thousand, and what customers are entitled to."},
     {"name": "documents", "description": "Invoices, one-off ones too, payments, credit notes."},

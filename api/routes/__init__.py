@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from api.routes import (
     catalogue,
+    checkout,
     commands,
     coupons,
     credit_notes,
@@ -34,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     customers.router,
     credits.router,
     payment_methods.router,
+    checkout.router,
     catalogue.router,
     plan_migrations.router,
     coupons.router,

@@ -2,12 +2,15 @@
 
 import asyncio
 import html
+from http import HTTPStatus
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.deps import EngineDep
+from perennial import links
 from perennial.domain.errors import NotFound
 from perennial.engine.context import Engine
 from perennial.gateways.simulator import SimulatorGateway
@@ -15,34 +18,43 @@ from perennial.ports import ChargeStatus, GatewayRefused
 
 router = APIRouter(prefix="/simulator", include_in_schema=False)
 
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank (simulated)</title></head>
-<body style="font:16px/1.5 system-ui;max-width:34rem;margin:4rem auto"><h1>Your bank</h1>{content}</body></html>"""
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank (simulated)</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body style="font:16px/1.5 system-ui;max-width:34rem;margin:4rem auto;padding:0 1rem"><h1>Your bank</h1>{content}
+</body></html>"""
 _QUESTION = """<p>A merchant wants to charge your card: <code>{reference}</code>. Is that you?</p>
-<form method="post" action="?outcome=pass"><button>Yes, authenticate</button></form>
-<form method="post" action="?outcome=fail"><button>No, refuse</button></form>"""
+<form method="post" action="?{passes}"><button>Yes, authenticate</button></form>
+<form method="post" action="?{fails}"><button>No, refuse</button></form>"""
 _ANSWERS = {
     ChargeStatus.SUCCEEDED: "Thank you. The payment went through.",
     ChargeStatus.DECLINED: "The payment was refused.",
 }
 
 Outcome = Annotated[Literal["pass", "fail"], Query()]
+ReturnUrl = Annotated[str | None, Query(max_length=2000)]
 
 
 @router.get("/authenticate/{gateway_ref}", response_class=HTMLResponse)
-async def ask_customer(gateway_ref: str, engine: EngineDep) -> HTMLResponse:
+async def ask_customer(gateway_ref: str, engine: EngineDep, return_url: ReturnUrl = None) -> HTMLResponse:
     """Where `action_url` of a payment leads."""
     _simulator(engine, gateway_ref)
-    return HTMLResponse(_PAGE.format(content=_QUESTION.format(reference=html.escape(gateway_ref))))
+    back = {"return_url": return_url} if return_url else {}
+    passes, fails = (html.escape(urlencode({"outcome": outcome} | back)) for outcome in ("pass", "fail"))
+    question = _QUESTION.format(reference=html.escape(gateway_ref), passes=passes, fails=fails)
+    return HTMLResponse(_PAGE.format(content=question))
 
 
-@router.post("/authenticate/{gateway_ref}", response_class=HTMLResponse)
-async def authenticate(gateway_ref: str, engine: EngineDep, outcome: Outcome) -> HTMLResponse:
+@router.post("/authenticate/{gateway_ref}", response_model=None)
+async def authenticate(gateway_ref: str, engine: EngineDep, outcome: Outcome, return_url: ReturnUrl = None) -> Response:
     """The customer's answer; only the first one counts. The gateway tells us by webhook."""
     gateway = _simulator(engine, gateway_ref)
     try:
         result = await asyncio.to_thread(gateway.authenticate, gateway_ref, success=outcome == "pass")
     except GatewayRefused as error:
         raise NotFound("charge", gateway_ref) from error
+    # To our own pages alone: this page must not be good for sending people anywhere.
+    if return_url and return_url.startswith(f"{links.public_url(engine.settings)}/"):
+        return RedirectResponse(return_url, HTTPStatus.SEE_OTHER.value)
     words = _ANSWERS.get(result.status, f"The payment is {result.status.value}.")
     return HTMLResponse(_PAGE.format(content=f"<p>{html.escape(words)}</p>"))
 

@@ -16,12 +16,13 @@ class AddOnOut(Outgoing):
     quantity: int
 
 
-class _SubscriptionTerms(Incoming):
+class SubscriptionTerms(Incoming):
+    """What is subscribed to."""
+
     plan: Code
     currency: Currency = "USD"
     quantity: Quantity = 1
     timezone: Timezone | None = Field(default=None, description="Where its days begin and end; null: the customer's.")
-    payment_method_id: Id | None = Field(default=None, description="Null: the customer's default method.")
     trial_days: Annotated[StrictInt, Field(ge=0, le=3650)] | None = Field(default=None, description="Null: the plan's.")
     coupons: Annotated[list[Code], Field(max_length=5)] = Field(
         default_factory=list, description="In the order they count in."
@@ -33,7 +34,11 @@ class _SubscriptionTerms(Incoming):
     test_clock_id: Id | None = Field(default=None, description="It then lives in the time of this clock.")
 
 
-class NewSubscription(_SubscriptionTerms):
+class _ChargedTerms(SubscriptionTerms):
+    payment_method_id: Id | None = Field(default=None, description="Null: the customer's default method.")
+
+
+class NewSubscription(_ChargedTerms):
     """For a customer who exists (`customer_id`), or for a new one in the same request (`customer`)."""
 
     model_config = examples(
@@ -58,7 +63,7 @@ class NewSubscription(_SubscriptionTerms):
         return self
 
 
-class SubscriptionPreview(_SubscriptionTerms):
+class SubscriptionPreview(_ChargedTerms):
     model_config = examples({"customer_id": "cus_0c4d1f3b9a5e7d26c8f0", "plan": "standard-monthly", "currency": "USD"})
 
     customer_id: Id

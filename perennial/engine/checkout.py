@@ -90,7 +90,7 @@ def add(engine: Engine, session: Session, new: NewSession) -> CheckoutSession:
         id=session_id,
         mode=new.mode.value,
         status=SessionStatus.OPEN.value,
-        secret_hash=links.hashed(links.checkout_secret(engine.settings, session_id)),
+        secret_hash=_secret_hash(engine, session_id),
         customer_id=_customer_of(engine, session, new),
         terms=_TERMS.dump_python(new.terms, mode="json") if new.terms else None,
         invoice_id=new.invoice_id,
@@ -147,7 +147,11 @@ async def follow_link(engine: Engine, invoice_id: str) -> CheckoutSession:
             CheckoutSession.status == SessionStatus.OPEN,
         )
         found = session.scalar(of_link)
-        return found or add(engine, session, NewSession(mode=Mode.INVOICE, invoice_id=invoice_id, is_link=True))
+        if found is None:
+            return add(engine, session, NewSession(mode=Mode.INVOICE, invoice_id=invoice_id, is_link=True))
+        # Links of mails are made anew with the settings' secret; so is what they open.
+        found.secret_hash = _secret_hash(engine, found.id)
+        return found
 
     return await engine.write(find)
 
@@ -200,8 +204,11 @@ def url_of(engine: Engine, row: CheckoutSession) -> str | None:
     """Where the customer goes; None when it is over, or when the settings' secret is not the one it began with."""
     if row.status != SessionStatus.OPEN:
         return None
-    known = links.hashed(links.checkout_secret(engine.settings, row.id)) == row.secret_hash
-    return links.checkout_url(engine.settings, row.id) if known else None
+    return links.checkout_url(engine.settings, row.id) if _secret_hash(engine, row.id) == row.secret_hash else None
+
+
+def _secret_hash(engine: Engine, session_id: str) -> str:
+    return links.hashed(links.checkout_secret(engine.settings, session_id))
 
 
 def subscription_id(row: CheckoutSession) -> str:

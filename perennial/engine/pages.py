@@ -22,6 +22,7 @@ RowT = TypeVar("RowT", bound=models.Base)
 
 # What each list is ordered by; the id makes the order total.
 _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
+    models.CheckoutSession: models.CheckoutSession.created_at,
     models.Customer: models.Customer.created_at,
     models.Coupon: models.Coupon.created_at,
     models.CouponRedemption: models.CouponRedemption.redeemed_at,
@@ -39,8 +40,8 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.PlanMigration: models.PlanMigration.created_at,
     models.PlanVersion: models.PlanVersion.created_at,
     models.Subscription: models.Subscription.created_at,
-    models.TestClock: models.TestClock.created_at,
     models.SupportAction: models.SupportAction.at,
+    models.TestClock: models.TestClock.created_at,
     models.UsageEvent: models.UsageEvent.at,
 }
 
