@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
+    # What the local mailbox stands for. A dunning policy may name these channels and no others. docs/dunning.md.
+    mailbox_channels: Annotated[tuple[str, ...], NoDecode] = ("email",)
+
     # Metrics, `/healthz` and `/readyz` of this process; None: nothing listens. docs/observability.md.
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -136,7 +139,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("address", "must begin with http:// or https://")
         return address
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "mailbox_channels", mode="before")
     @classmethod
     def _split_keys(cls, keys: object) -> object:
         return tuple(key.strip() for key in keys.split(",") if key.strip()) if isinstance(keys, str) else keys

@@ -38,7 +38,8 @@ def main(settings: Settings | None = None, stop: Event | None = None) -> None:
     sessions = make_sessions(engine)
     gateway = build_gateway(settings, engine)
     dispatcher = build_dispatcher(settings, engine)
-    relay = Relay(sessions, (LocalMailbox(sessions, _now),), _now, base_url=api_url(settings))
+    mailbox = LocalMailbox(sessions, _now, settings.mailbox_channels)
+    relay = Relay(sessions, (mailbox,), _now, base_url=api_url(settings))
     alerts = UsageAlerts(sessions, _now)
     pumps: tuple[Callable[[], int], ...] = (relay.run_once, alerts.run_once)
     if dispatcher is not None:

@@ -7,17 +7,19 @@ from sqlalchemy.dialects.postgresql import insert
 
 from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.models import MailboxMessage
+from perennial.domain.dunning import EMAIL
 from perennial.ports import Notification
 
 
 class LocalMailbox:
-    """`clock` tells machine time (aware UTC): when a message was put into the box."""
+    """`clock` tells machine time (aware UTC): when a message was put into the box. `channels` is what it stands for."""
 
     name = "mailbox"
 
-    def __init__(self, sessions: Sessions, clock: Callable[[], datetime]) -> None:
+    def __init__(self, sessions: Sessions, clock: Callable[[], datetime], channels: tuple[str, ...] = (EMAIL,)) -> None:
         self._sessions = sessions
         self._clock = clock
+        self.channels = channels
 
     def deliver(self, message: Notification) -> None:
         statement = (
@@ -25,6 +27,7 @@ class LocalMailbox:
             .values(
                 key=message.key,
                 kind=message.kind,
+                channel=message.channel,
                 customer_id=message.customer_id,
                 recipient=message.recipient,
                 subject=message.subject,

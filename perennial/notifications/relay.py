@@ -1,5 +1,8 @@
 """Empties the outbox: what was written with a fact is told to people, at least once each and once per channel.
 
+A row names its channel. One that no notifier serves waits with that as its error until there is one: it is not lost,
+and not sent by another channel, which has a row of its own if the policy wants it.
+
 A row is locked while it is delivered, so several relays share the work. A channel remembers keys, so a relay that dies
 between delivering and writing that down tells nothing twice. A row that cannot be delivered waits longer each time;
 the others pass it by.
@@ -67,7 +70,7 @@ class Relay:
     def _deliver(self, batch: Batch, message: OutboxMessage) -> None:
         try:
             notification = self._write(batch, message)
-            for notifier in self._notifiers:
+            for notifier in self._serving(message.channel):
                 notifier.deliver(notification)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one message must not stop the others
             self._postpone(message, error)
@@ -77,6 +80,12 @@ class Relay:
         message.attempts += 1
         message.last_error = None
         metrics.delivered(ok=True)
+
+    def _serving(self, channel: str) -> list[Notifier]:
+        serving = [notifier for notifier in self._notifiers if channel in notifier.channels]
+        if not serving:
+            raise DeliveryFailed(f"no notifier serves the channel {channel!r}")
+        return serving
 
     def _write(self, batch: Batch, message: OutboxMessage) -> Notification:
         address = batch.address(message)
@@ -91,6 +100,7 @@ class Relay:
             subject=rendered.subject,
             body=rendered.body,
             occurred_at=message.occurred_at,
+            channel=message.channel,
         )
 
     def _postpone(self, message: OutboxMessage, error: Exception) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy.exc import OperationalError
 
 from perennial import relay as process
 from perennial.config import Settings
-from perennial.db.engine import Sessions
+from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.models import MailboxMessage, OutboxMessage
+from perennial.db.repositories.records import write_messages
+from perennial.domain.subscription.effects import Message
 from perennial.notifications.mailbox import LocalMailbox
 from perennial.notifications.relay import Relay
 from perennial.ports import DeliveryFailed, Notification
@@ -31,6 +33,7 @@ class Broken:
     """A channel that fails for the given keys, so often."""
 
     name = "broken"
+    channels = ("email",)
 
     def __init__(self, *keys: str, times: int = 1000) -> None:
         self.keys, self.times = keys, times
@@ -218,3 +221,33 @@ def test_the_process_delivers_until_it_is_stopped(engine: Engine, sessions: Sess
         stop.set()
         running.result(timeout=10)
     assert [message.key for message in mailbox(sessions)] == [key]
+
+
+def test_a_message_goes_out_by_its_own_channel(sessions: Sessions, clock: Clock) -> None:
+    """The same message by mail and by text message: two rows, each to the notifier that serves it."""
+    with unit_of_work(sessions) as session:
+        message = Message("notify:access_suspended:1", "access_suspended", {}, ("email", "sms"))
+        silent = Message("notify:access_suspended:2", "access_suspended", {}, ())
+        write_messages(session, (message, silent), NOW, customer_id="cus_ada", subscription_id="sub_ada")
+    texts = LocalMailbox(sessions, clock, ("sms",))
+    assert Relay(sessions, [LocalMailbox(sessions, clock), texts], clock).run_once() == 2
+    assert {(told.key, told.channel) for told in mailbox(sessions)} == {
+        ("notify:access_suspended:1", "email"),
+        ("notify:access_suspended:1:sms", "sms"),
+    }
+
+
+def test_a_channel_that_nobody_serves_keeps_its_messages(sessions: Sessions, clock: Clock) -> None:
+    """The row waits with the reason, the mail beside it is delivered, and a notifier that comes later finds it."""
+    with unit_of_work(sessions) as session:
+        message = Message("notify:access_suspended:1", "access_suspended", {}, ("email", "sms"))
+        write_messages(session, (message,), NOW, customer_id="cus_ada", subscription_id="sub_ada")
+    box = LocalMailbox(sessions, clock)
+    Relay(sessions, [box], clock).run_once()
+    assert [told.channel for told in mailbox(sessions)] == ["email"]
+    with sessions() as session:
+        (waiting,) = session.scalars(select(OutboxMessage).where(OutboxMessage.delivered_at.is_(None)))
+    assert waiting.last_error == "DeliveryFailed: no notifier serves the channel 'sms'"
+    clock.now += timedelta(hours=2)
+    Relay(sessions, [LocalMailbox(sessions, clock, ("email", "sms"))], clock).run_once()
+    assert sorted(told.channel for told in mailbox(sessions)) == ["email", "sms"]
