@@ -16,7 +16,7 @@ from perennial.support.repairs import repair
 
 # A gateway that has not answered after so many attempts (about five minutes) is left out of this tour.
 _ATTEMPTS = 10
-BEAT_SECONDS = 2.0
+BEAT_SECONDS = 1.0
 
 
 class ReconciliationActivities:

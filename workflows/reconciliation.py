@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
 
 # A page is a query or two of a thousand rows and a call of a gateway; a suspicion is looked at three times.
 PAGE_TIMEOUT = timedelta(minutes=10)
-# A killed worker is noticed by the beats that do not come (one every two seconds).
-HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+# A killed worker is noticed by the beats that do not come (one a second).
+HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 # Six events a page: far below what a history may hold, and few enough to be replayed at once.
 PAGES_PER_RUN = 200
 

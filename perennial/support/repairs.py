@@ -1,4 +1,6 @@
-"""What the reconciler mends without asking. Neither way decides anything, so neither moves money by itself:
+"""What the reconciler mends without asking.
+
+Neither of its two ways decides anything, so neither moves money by itself:
 
 * A workflow that is missing is started again from its row. The row is there only if the workflow was; whatever it had
   begun is found done under its key, and what fell due in the meantime is done once.
@@ -8,7 +10,6 @@ Everything else is only a finding.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import structlog
 from sqlalchemy.orm import Session
@@ -33,9 +34,9 @@ async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
         EngineUnavailable: PostgreSQL or Temporal is away.
     """
     for one in found:
-        if done := await _mended(engine, one):
-            await engine.write(lambda session, one=one, done=done: _note(session, source, one, *done, engine.clock()))  # type: ignore[misc]
-            _log.warning("repaired", check=source, subscription_id=one.subject, action=done[0], did=done[1])
+        done = await _mended(engine, one)
+        if done is not None:
+            await _write_down(engine, source, one, *done)
 
 
 async def _mended(engine: Engine, one: Found) -> tuple[str, str] | None:
@@ -64,16 +65,22 @@ async def _start_again(engine: Engine, subject: str) -> bool:
     return True
 
 
-def _note(session: Session, source: str, one: Found, action: str, did: str, now: datetime) -> None:
-    findings.repaired(session, source, one, did, now)
-    session.add(
-        SupportAction(
-            at=now,
-            actor=ACTOR,
-            action=action,
-            subject=one.subject,
-            reason=f"{source}: {one.detail}",
-            outcome=did,
-            finished_at=now,
+async def _write_down(engine: Engine, source: str, one: Found, action: str, did: str) -> None:
+    now = engine.clock()
+
+    def write(session: Session) -> None:
+        findings.repaired(session, source, one, did, now)
+        session.add(
+            SupportAction(
+                at=now,
+                actor=ACTOR,
+                action=action,
+                subject=one.subject,
+                reason=f"{source}: {one.detail}",
+                outcome=did,
+                finished_at=now,
+            )
         )
-    )
+
+    await engine.write(write)
+    _log.warning("repaired", check=source, subscription_id=one.subject, action=action, did=did)
