@@ -11,6 +11,7 @@ from api.routes import (
     credits,
     customers,
     documents,
+    findings,
     gifts,
     health,
     invoice_files,
@@ -51,4 +52,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     tax_rates.router,
     test_clocks.router,
     messages.router,
+    findings.router,
 )

@@ -62,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("books", "perennial.cli.books", "app", "Recognises revenue, and says why it is revenue.", LOOK),
     Command("export", "perennial.cli.export", "app", "The ledger, for other programs.", LOOK),
     Command("check", "perennial.cli.check", "app", "The invariants of the books and the workflows.", LOOK),
+    Command("findings", "perennial.cli.findings", "app", "What differs, and since when.", LOOK),
     Command("support", "perennial.cli.support", "app", "What support staff need.", LOOK),
     Command("timeline", "perennial.cli.timeline", "app", "What happened to a subscription.", LOOK),
     Command("backup", "perennial.cli.backup", "backup", "A backup of the database, verified on demand.", LOOK),

@@ -28,6 +28,8 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.CouponRedemption: models.CouponRedemption.redeemed_at,
     models.CreditGrant: models.CreditGrant.granted_at,
     models.CreditNote: models.CreditNote.issued_at,
+    models.Dispute: models.Dispute.opened_at,
+    models.Finding: models.Finding.first_seen,
     models.Gift: models.Gift.created_at,
     models.Invoice: models.Invoice.issued_at,
     models.LocationEvidence: models.LocationEvidence.recorded_at,

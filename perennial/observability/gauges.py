@@ -90,6 +90,18 @@ _GAUGES = (
            WHERE delivered_at IS NULL AND next_attempt_at < now()""",
     ),
     _Gauge(
+        "perennial_findings",
+        "Open findings of the reconciliation and the scheduled checks, by what finds them.",
+        "SELECT source, count(*) FROM findings WHERE resolved_at IS NULL GROUP BY 1",
+        ("source",),
+    ),
+    _Gauge(
+        "perennial_tour_timestamp_seconds",
+        "When the last tour of the reconciler began that has looked at everything.",
+        "SELECT name, extract(epoch FROM began_at) FROM tours",
+        ("tour",),
+    ),
+    _Gauge(
         "perennial_webhook_age_seconds",
         "How long the oldest event of a gateway has been waiting to reach its subscription.",
         "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM webhook_events"
