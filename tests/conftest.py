@@ -3,10 +3,12 @@
 Under `pytest -n` each process has one of its own.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from perennial.cli.migrations import upgrade
 from perennial.engine import demo_catalog
@@ -19,6 +21,11 @@ from worker import build_worker
 
 if TYPE_CHECKING:
     from tests.support.stripe.server import StandIn
+
+# The laws try the same cases at every run; with PERENNIAL_EXAMPLES they look for new ones.
+WIDE = os.environ.get("PERENNIAL_EXAMPLES")
+settings.register_profile("laws", settings(max_examples=int(WIDE)) if WIDE else settings(derandomize=True))
+settings.load_profile("laws")
 
 
 @pytest.fixture(scope="session")

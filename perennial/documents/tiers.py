@@ -7,6 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from perennial.domain.errors import InvalidInput
+from perennial.domain.money import to_minor
 from perennial.domain.pricing import (
     Commitment,
     Flat,
@@ -64,7 +65,8 @@ def unit_price(model: PricingModel | None, quantity: Decimal, amount: int, curre
     """The one price of every unit, if the amount is just that many of it; major units."""
     match model:
         case PerUnit(free_units=free, unit_price=each) if not free and _explains(model, quantity, amount, currency):
-            return each
+            # Where a minimum is charged instead, the price of a unit is not the reason.
+            return each if to_minor(Fraction(each * quantity), currency) == amount else None
         case Flat(amount=each) if quantity == 1 and _explains(model, quantity, amount, currency):
             return each
     return None
@@ -120,7 +122,7 @@ def _rows(model: PricingModel, quantity: Decimal) -> Iterator[TierRow]:  # noqa:
                 yield TierRow(Rate.PACKAGE, packages, model.package_price)
         case Percentage(free_events=None, free_amount=None):
             yield TierRow(Rate.PERCENT, quantity, model.rate_percent)
-            if model.fixed_fee:
+            if quantity and model.fixed_fee:
                 yield TierRow(Rate.FEE, Decimal(1), model.fixed_fee)
         case Commitment():
             yield from _committed(model, quantity)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perennial.documents.formats import formats
@@ -69,6 +69,8 @@ MODELS: st.SearchStrategy[PricingModel] = st.one_of(
 )
 
 
+@example(model=Percentage(rate_percent=Decimal(0), fixed_fee=Decimal("0.005")), quantity=Decimal(0))
+@example(model=PerUnit(unit_price=Decimal(0), minimum_amount=Decimal("0.005")), quantity=Decimal(0))
 @given(model=MODELS, quantity=st.decimals(0, 1_000, places=2))
 def test_the_rows_come_to_the_price(model: PricingModel, quantity: Decimal) -> None:
     amount = price(model, quantity, "EUR")
