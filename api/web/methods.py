@@ -38,14 +38,14 @@ class Option:
 
 
 def saved_options(
-    words: Words, methods: Sequence[PaymentMethod], chosen: str | None, now: datetime
+    words: Words, methods: Sequence[PaymentMethod], chosen: str | None, now: datetime, *, mark: bool
 ) -> tuple[Option, ...]:
-    """The chosen one, or the main one, is marked; one that has expired cannot be."""
+    """The chosen one, or else the main one, is marked if one is to be; one that has expired cannot be chosen."""
     usable = [each for each in methods if not _is_over(each, now)]
     marked = next((each.id for each in usable if each.id == chosen), None) or next(
         (each.id for each in usable if each.is_default), None
     )
-    return tuple(_option(words, each, marked, now) for each in methods)
+    return tuple(_option(words, each, marked if mark else None, now) for each in methods)
 
 
 def _option(words: Words, method: PaymentMethod, marked: str | None, now: datetime) -> Option:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from api.web.offers import Offer, offer_of, selling
 from api.web.words import Words
 from perennial import links
 from perennial.db.models import Customer, PaymentMethod
+from perennial.documents.shown import Row, Sum
 from perennial.documents.view import view
 from perennial.domain.errors import CommandRefused, InvalidInput
 from perennial.engine import checkout_submission, customers
@@ -88,7 +88,10 @@ async def _checkout(
         refresh = here
     elif waits_for_bank:
         refresh = f"{here}?looks={looks + 1}"
-    saved = saved_options(words, facts.methods, row.payment_method_id, engine.clock())
+    # Where a method is added the old ones are of no use; after a decline none is marked: the customer chooses anew.
+    held = facts.methods if row.mode != Mode.SETUP else ()
+    chosen = None if standing.decline else row.payment_method_id
+    saved = saved_options(words, held, chosen, engine.clock(), mark=not standing.decline)
     marked = any(option.checked for option in saved)
     return pages.page(
         request,
@@ -106,7 +109,7 @@ async def _checkout(
         notice=words.refusal(notice) if notice and step.takes_tries else None,
         decline=words.decline(standing.decline) if row.tries and standing.decline else None,
         saved=saved,
-        test_cards=test_options(words, checked=not marked) if simulated else (),
+        test_cards=test_options(words, checked=not (marked or standing.decline)) if simulated else (),
         stripe=_stripe(engine, setup, here) if with_stripe and setup else None,
         needs_method=row.mode != Mode.SUBSCRIPTION or offer is None or offer.needs_method,
         offered=facts.refusal is None,
@@ -138,8 +141,8 @@ class _Summary:
     label: str
     amount: str
     notes: tuple[str, ...]
-    rows: Sequence[Any]
-    sums: Sequence[Any]
+    rows: Sequence[Row]
+    sums: Sequence[Sum]
 
 
 def _summary(standing: Standing, offer: Offer | None, words: Words) -> _Summary:
@@ -159,8 +162,17 @@ def _summary(standing: Standing, offer: Offer | None, words: Words) -> _Summary:
         notes += [words("then", amount=amount, interval=every, date=words.day(offer.ahead.on)), words("renews")]
     if offer.net_days is not None:
         notes.append(words("invoice_follows", days=offer.net_days))
+    if standing.invoice is not None and standing.step is Step.DONE:
+        label = shown.headline.label
     amount = words.format.money(document.amount_due, document.currency)
-    return _Summary(label, amount, tuple(notes), shown.rows, shown.sums if shown.rows else ())
+    return _Summary(label, amount, tuple(notes), shown.rows, _sums(shown.sums) if shown.rows else ())
+
+
+def _sums(sums: Sequence[Sum]) -> tuple[Sum, ...]:
+    """Without the total where what is due says the same in the next line."""
+    *above, total, last = (Sum("", ""), *sums)
+    same = total.weight == "strong" and total.value == last.value
+    return tuple(each for each in (*above, *(() if same else (total,)), last) if each.label)
 
 
 def _button(mode: str, offer: Offer | None, words: Words) -> str:
