@@ -1,4 +1,7 @@
-"""The page of the customer's bank, where 3-D Secure asks. For the simulator gateway alone; never in production."""
+"""The customer's bank: the page where 3-D Secure asks, and its word on disputes.
+
+For the simulator gateway alone; never in production.
+"""
 
 import asyncio
 import html
@@ -11,7 +14,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.deps import EngineDep
 from perennial import links
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.errors import NotFound
+from perennial.engine import disputes
 from perennial.engine.context import Engine
 from perennial.gateways.simulator import SimulatorGateway
 from perennial.ports import ChargeStatus, GatewayRefused
@@ -57,6 +62,12 @@ async def authenticate(gateway_ref: str, engine: EngineDep, outcome: Outcome, re
         return RedirectResponse(return_url, HTTPStatus.SEE_OTHER.value)
     words = _ANSWERS.get(result.status, f"The payment is {result.status.value}.")
     return HTMLResponse(_PAGE.format(content=f"<p>{html.escape(words)}</p>"))
+
+
+@router.post("/disputes/{payment_id}")
+async def dispute(payment_id: str, engine: EngineDep, outcome: DisputeStatus = DisputeStatus.OPEN) -> dict[str, str]:
+    """The cardholder contests a charge (`open`), or their bank decides. The gateway tells us by webhook."""
+    return {"gateway_ref": await disputes.simulate(engine, payment_id, outcome), "outcome": outcome.value}
 
 
 def _simulator(engine: Engine, gateway_ref: str) -> SimulatorGateway:

@@ -2,8 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
-from api.schemas.common import Outgoing
+from pydantic import Field
+
+from api.schemas.common import Minor, Outgoing
 from api.schemas.subscriptions import DiscountOut, TaxOut
 
 
@@ -118,6 +121,27 @@ class PaymentOut(Outgoing):
     action_url: str | None
     started_at: datetime
     finished_at: datetime | None
+
+
+class DisputeOut(Outgoing):
+    """A charge that is contested. While it is `open` and when it is `lost` the bank has the money.
+
+    `credit_taken`: how much of a lost one the customer had in credit too, and has no longer.
+    """
+
+    id: str
+    payment_id: Annotated[str, Field(validation_alias="attempt_id")]
+    invoice_id: str
+    customer_id: str
+    gateway: str
+    gateway_ref: str
+    amount: Minor
+    currency: str
+    status: str
+    reason: str | None
+    credit_taken: Minor
+    opened_at: datetime
+    closed_at: datetime | None
 
 
 class CreditNoteLineOut(Outgoing):

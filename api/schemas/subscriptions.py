@@ -108,6 +108,8 @@ class SubscriptionOut(Outgoing):
     end_reason: str | None
     test_clock_id: str | None
     parked_since: datetime | None = None
+    dunning_policy: str | None = Field(default=None, description="Such as `gentle@3`; null: spelt out by the plan.")
+    open_disputes: int = 0
 
 
 class PreviewLine(Outgoing):

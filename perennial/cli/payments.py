@@ -1,4 +1,4 @@
-"""`perennial payments`: every attempt to collect, and the refunds of it."""
+"""`perennial payments`: every attempt to collect, the refunds of it, and what cardholders contest."""
 
 from typing import Annotated
 
@@ -10,10 +10,12 @@ from perennial.cli import output
 from perennial.cli.options import PAGE, After, Json, Limit
 from perennial.cli.output import Column, at, instant, money, of, status
 from perennial.cli.session import run
-from perennial.db.models import PaymentAttempt, Refund
+from perennial.db.models import Dispute, PaymentAttempt, Refund
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.errors import NotFound
 from perennial.domain.money import Money
-from perennial.engine import pages
+from perennial.engine import disputes, pages
+from perennial.engine.context import Engine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Payments and refunds.")
 
@@ -34,6 +36,16 @@ _REFUNDS = (
     Column("Amount", money("amount"), right=True),
     Column("Status", status()),
     Column("Created", at("created_at")),
+)
+_DISPUTES = (
+    Column("ID", of("id")),
+    Column("Invoice", of("invoice_id")),
+    Column("Customer", of("customer_id")),
+    Column("Amount", money("amount"), right=True),
+    Column("Status", status()),
+    Column("Reason", of("reason")),
+    Column("Opened", at("opened_at")),
+    Column("Decided", at("closed_at")),
 )
 
 
@@ -87,3 +99,40 @@ def show(payment: Annotated[str, typer.Argument(help="pay_...")], as_json: Json 
     )
     if refunds:
         output.show_table("Refunds", _REFUNDS, refunds)
+
+
+@app.command("disputes")
+def list_disputes(
+    customer: Annotated[str | None, typer.Option(help="Only those of this customer.")] = None,
+    invoice: Annotated[str | None, typer.Option(help="Only those of this invoice.")] = None,
+    wanted: Annotated[DisputeStatus | None, typer.Option("--status")] = None,
+    limit: Limit = PAGE,
+    after: After = None,
+    as_json: Json = False,
+) -> None:
+    """Charges that cardholders contest, newest first."""
+    filters = {"customer_id": customer, "invoice_id": invoice, "status": wanted}
+    page = run(lambda engine: pages.page(engine, Dispute, after=after, limit=limit, filters=filters))
+    output.show_list("Disputes", _DISPUTES, page.items, as_json=as_json, next_page=page.next)
+
+
+@app.command("dispute")
+def simulate_dispute(
+    payment: Annotated[str, typer.Argument(help="pay_...")],
+    outcome: Annotated[
+        DisputeStatus, typer.Option(help="What the bank says; open: the cardholder contests the charge.")
+    ] = DisputeStatus.OPEN,
+    reason: Annotated[str, typer.Option(help="The cardholder's.")] = "fraudulent",
+    as_json: Json = False,
+) -> None:
+    """At the simulator alone: dispute a charge, or decide its dispute. The relay brings the news."""
+
+    async def work(engine: Engine) -> dict[str, str]:
+        ref = await disputes.simulate(engine, payment, outcome, reason)
+        return {"payment": payment, "gateway_ref": ref, "outcome": outcome.value}
+
+    done = run(work)
+    if as_json:
+        output.print_json(done)
+    else:
+        typer.echo(f"{done['gateway_ref']}  {done['outcome']}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.domain.catalog import AddOn
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.subscription import State, next_due
 
 
@@ -47,6 +48,7 @@ class SubscriptionView:
     end_reason: str | None
     test_clock_id: str | None
     parked_since: datetime | None = None
+    open_disputes: int = 0
     dunning_policy: str | None = None
 
 
@@ -91,5 +93,6 @@ def view_of(state: State) -> SubscriptionView:
         end_reason=state.end_reason,
         test_clock_id=state.test_clock_id,
         parked_since=state.parked_at,
+        open_disputes=sum(dispute.status is DisputeStatus.OPEN for dispute in state.disputes),
         dunning_policy=state.policy.name,
     )

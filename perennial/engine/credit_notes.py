@@ -19,11 +19,12 @@ from temporalio.common import WorkflowIDConflictPolicy
 from perennial.contracts.activities import Subject
 from perennial.contracts.workflows import CREDIT_NOTE, CreditNoteInput
 from perennial.db.models import CreditNote, Gift, Invoice, InvoiceLine, OneOffInvoice, Subscription
-from perennial.db.repositories import credit_notes, drafts
+from perennial.db.repositories import credit_notes, disputes, drafts
 from perennial.db.repositories.credit_notes import Given
 from perennial.db.repositories.statuses import PAID
 from perennial.domain import keys
 from perennial.domain.corrections import TakenBack
+from perennial.domain.disputes import ChargeDisputed
 from perennial.domain.errors import InvalidInput
 from perennial.domain.one_off import InvoiceNotPaid, NothingToCredit
 from perennial.domain.subscription.commands import Command, CreditInvoice
@@ -100,6 +101,7 @@ async def issue(engine: Engine, new: NewCreditNote, request: invoices.Request) -
     Raises:
         NotFound, InvoiceIsDraft: no such invoice.
         InvoiceNotPaid, NothingToCredit: there is nothing to give back.
+        ChargeDisputed: the bank has it, or may get it.
         InvalidInput: more than is left; `amount`, or `lines[n]...`, is named.
     """
     asked = await engine.write(lambda session: _prepared(session, new, request.id))
@@ -138,7 +140,11 @@ def _asked(session: Session, new: NewCreditNote, request_id: str) -> _Asked:
     if new.amount is not None and new.lines:
         raise InvalidInput("give an amount or lines, not both", field="amount")
     effect = _effect(invoice, new, request_id)
+    if disputes.is_open(session, invoice.id):
+        raise ChargeDisputed(invoice.id)
     whole = credit_notes.given(session, replace(effect, amount=None, lines=()))
+    if not whole.parts and disputes.taken_of_invoices(session, [invoice.id]):
+        raise ChargeDisputed(invoice.id)
     if not whole.parts:
         raise NothingToCredit(invoice.id)
     found = credit_notes.given(session, effect)

@@ -30,6 +30,7 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
     models.CreditNote: models.CreditNote.issued_at,
     models.Dispute: models.Dispute.opened_at,
     models.Finding: models.Finding.first_seen,
+    models.DunningPolicyVersion: models.DunningPolicyVersion.created_at,
     models.Gift: models.Gift.created_at,
     models.Invoice: models.Invoice.issued_at,
     models.LocationEvidence: models.LocationEvidence.recorded_at,
@@ -49,7 +50,7 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
 
 # Those whose ids count; a version counts within its plan.
 _COUNTED = (models.LocationEvidence, models.MailboxMessage, models.PlanVersion, models.SupportAction)
-_KEYS = {models.Plan: "code", models.Coupon: "code", models.Meter: "code", models.PlanVersion: "version"}
+_KEYS = {models.Plan: "code", models.Coupon: "code", models.Meter: "code", models.DunningPolicyVersion: "code", models.PlanVersion: "version"}
 
 
 async def page(

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import PaymentMethod, Subscription, TestClock
-from perennial.db.repositories import coupons, records
+from perennial.db.repositories import coupons, disputes, records
 from perennial.domain import networks
-from perennial.domain.catalog import AddOn, PlanTerms
+from perennial.domain.catalog import AddOn, DisputePolicy, PlanTerms
+from perennial.domain.disputes import SubscriptionDisputed
 from perennial.domain.errors import AlreadySubscribed, ClockAdvancing, CommandRefused, NotFound
 from perennial.domain.subscription import Opening, State, open_subscription
 from perennial.domain.subscription.commands import ApplyCoupon, ChangePlan, Command, Reactivate, RetryPayment
@@ -150,9 +151,12 @@ def refuse_second(session: Session, customer_id: str, terms: PlanTerms, *, besid
 
 
 def _refuse_by_detour(session: Session, row: Subscription, command: Command) -> None:
-    """A plan that is held already is not had again through another subscription."""
+    """A plan that is held already is not had again through another subscription, nor while a charge is disputed."""
     if isinstance(command, Reactivate) and row.ended_at:
-        refuse_second(session, row.customer_id, records.load_state(row.state).terms, besides=row.id)
+        terms = records.load_state(row.state).terms
+        refuse_second(session, row.customer_id, terms, besides=row.id)
+        if terms.on_dispute is not DisputePolicy.KEEP and disputes.of_subscription(session, row.id):
+            raise SubscriptionDisputed(row.id)
     if isinstance(command, ChangePlan) and command.terms.code != row.plan_code:
         refuse_second(session, row.customer_id, command.terms, besides=row.id)
 

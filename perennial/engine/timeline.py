@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from perennial.db.models import (
     Base,
     CreditNote,
+    Dispute,
     Gift,
     Invoice,
     OneOffInvoice,
@@ -38,6 +39,11 @@ _WORDS = {
     "pause_undone": "will not pause",
     "paused": "paused",
     "resumed": "resumed",
+    "dispute_opened": "a charge is disputed ({dispute})",
+    "dispute_won": "dispute {dispute} is won",
+    "dispute_lost": "dispute {dispute} is lost",
+    "frozen": "frozen: nothing is served or charged until the dispute is decided",
+    "unfrozen": "no dispute is open any more: it goes on",
     "cancellation_scheduled": "will end on {at}",
     "cancellation_undone": "will not end",
     "reactivated": "reactivated",
@@ -66,11 +72,13 @@ _RANK = {
     for rank, kinds in enumerate(
         (
             ("created", "reactivated", "payment_retried", "payment_method_set", "payment_event"),
-            ("resumed", "plan_changed"),
+            ("dispute_opened", "dispute_won", "dispute_lost"),
+            ("resumed", "unfrozen", "plan_changed"),
             ("period_began",),
             ("invoice_issued",),
             ("payment_attempt",),
             ("invoice_paid", "invoice_void", "invoice_uncollectible"),
+            ("charge_disputed", "dispute_decided"),
         )
     )
     for kind in kinds
@@ -109,6 +117,7 @@ def load(session: Session, subject_id: str) -> list[Entry]:
         *_invoices(session, subject_id),
         *_attempts(session, subject_id),
         *_credit_notes(session, subject_id),
+        *_disputes(session, subject_id),
         *_messages(session, subject_id),
     ]
     return sorted(entries, key=lambda entry: (entry.at, _RANK.get(entry.kind, len(_RANK))))
@@ -177,6 +186,21 @@ def _credit_notes(session: Session, subject: str) -> list[Entry]:
         )
         for row in rows
     ]
+
+
+def _disputes(session: Session, subject: str) -> list[Entry]:
+    """The money of them; what the subscription made of it is told with its decisions."""
+    wanted = select(Dispute, Invoice.number).join(Invoice, Invoice.id == Dispute.invoice_id).where(_is_of(subject))
+    entries = []
+    for row, number in session.execute(wanted):
+        data = {"dispute": row.id, "invoice": row.invoice_id, "payment": row.attempt_id, "gateway_ref": row.gateway_ref}
+        amount = Money(row.amount, row.currency)
+        text = f"the bank takes {amount} of invoice {number} back ({row.reason or 'no reason given'})"
+        entries.append(Entry(row.opened_at, "charge_disputed", row.gateway, text, data))
+        if row.closed_at:
+            text = f"the bank gives {amount} back" if row.status == "won" else f"{amount} are lost"
+            entries.append(Entry(row.closed_at, "dispute_decided", row.gateway, text, data))
+    return entries
 
 
 def _messages(session: Session, subject: str) -> list[Entry]:

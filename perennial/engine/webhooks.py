@@ -12,7 +12,7 @@ from perennial.db.models import Subscription, WebhookEvent
 from perennial.domain import keys
 from perennial.domain.errors import NotFound
 from perennial.domain.subscription.commands import PaymentEvent
-from perennial.engine import gifts, one_off, runs
+from perennial.engine import disputes, gifts, one_off, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.ports import GatewayEvent
 
@@ -68,6 +68,9 @@ def _mark_forwarded(engine: Engine, session: Session, event: GatewayEvent) -> No
 
 async def _forward(engine: Engine, event: GatewayEvent) -> None:
     """To the subscription, gift or one-off invoice that it charges; what belongs to nobody is kept, nothing more."""
+    if disputes.is_dispute(event):
+        await disputes.hear(engine, engine.gateway.name, event)
+        return
     try:
         invoice, attempt = keys.parse_charge(event.charge_key or "")
     except ValueError:

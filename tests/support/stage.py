@@ -267,7 +267,7 @@ class Stage:
         paid = [bill.key for bill in bills if bill.status == "paid" and bill.amount_due]
         assert sorted(charged) == sorted(paid), f"charged {charged}, paid {paid}"
         books = await self.books(subscription)
-        taken = sum(capture.amount - capture.refunded for capture in captures)
+        taken = sum(capture.amount - capture.refunded - capture.disputed for capture in captures)
         assert books.get("cash:simulator", 0) == taken
         open_sum = sum(bill.amount_due for bill in bills if bill.status == "open")
         assert books.get("receivable", 0) == open_sum
