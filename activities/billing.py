@@ -59,8 +59,9 @@ class BillingActivities:
             if found is None:
                 metrics.billed(task)
             if attempt is None:
-                return _issued_fact(invoice, case)
-            return self._finish(invoice, attempt, task.as_of, look_first=found is not None)
+                return replace(_issued_fact(invoice, case), paper=invoice.paper)
+            fact = self._finish(invoice, attempt, task.as_of, look_first=found is not None)
+            return replace(fact, paper=invoice.paper)
 
     @activity.defn
     def collect(self, task: tasks.CollectTask) -> PaymentFact:
@@ -150,13 +151,14 @@ class BillingActivities:
             return _closed_fact(invoice, effect.attempt)
 
     @activity.defn
-    def credit(self, task: tasks.CreditTask) -> None:
-        """Give money back; see `activities.credits`."""
+    def credit(self, task: tasks.CreditTask) -> str | None:
+        """Give money back; see `activities.credits`. Answers the credit note's number, for the history to keep."""
         with translated():
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
-                promised = promise(session, task.subject, task.effect, task.as_of)
+                number, promised = promise(session, task.subject, task.effect, task.as_of)
             send(self._sessions, self._gateway, promised, task.as_of)
+            return number
 
     # --- steps ---------------------------------------------------------------------------------------------------
 

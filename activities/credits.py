@@ -12,10 +12,12 @@ from perennial.domain.subscription.effects import Credit
 from perennial.ports import PaymentGateway, RefundRequest, RefundStatus
 
 
-def promise(session: Session, subject: Subject, effect: Credit, as_of: datetime) -> list[PendingRefund]:
-    """The credit note, once under its business key; answers the refunds of it that have still to be sent."""
-    credit_notes.issue(session, subject, effect, as_of)
-    return credit_notes.pending(session, effect.key)
+def promise(
+    session: Session, subject: Subject, effect: Credit, as_of: datetime
+) -> tuple[str | None, list[PendingRefund]]:
+    """The credit note, once under its business key: its number, and its refunds that have still to be sent."""
+    number = credit_notes.issue(session, subject, effect, as_of)
+    return number, credit_notes.pending(session, effect.key)
 
 
 def send(sessions: Sessions, gateway: PaymentGateway, promised: list[PendingRefund], as_of: datetime) -> None:

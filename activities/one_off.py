@@ -29,7 +29,7 @@ class OneOffActivities:
                 invoice = invoices.issue(session, Subject(state.customer_id), draft, task.as_of, self._taxes)
             assert invoice is not None, "a draft without lines is not finalised"
             status = PaymentStatus.OPEN if invoice.amount_due else PaymentStatus.PAID
-            return PaymentFact(state.invoice, status, 0, invoice.issued_at)
+            return PaymentFact(state.invoice, status, 0, invoice.issued_at, paper=invoice.paper)
 
     @activity.defn(name="record_one_off")
     def record(self, task: OneOffRecordTask) -> None:

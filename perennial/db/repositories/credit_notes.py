@@ -42,13 +42,14 @@ class _Refundable:
     amount: int
 
 
-def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -> None:
-    """The credit note of this key, once. Nothing is issued when nothing is left to give back."""
-    if session.scalar(select(CreditNote.id).where(CreditNote.key == effect.key)):
-        return
+def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -> str | None:
+    """The credit note of this key, once; its number. None is issued when nothing is left to give back."""
+    if found := session.execute(select(CreditNote.number).where(CreditNote.key == effect.key)).first():
+        known: str | None = found.number
+        return known
     given = _given(session, effect, lock=True)
     if not given.parts:
-        return
+        return None
     refunds = _split(session, given.invoices, given.total) if effect.refund else []
     refunded = sum(part.amount for part in refunds)
     credited = given.total - refunded
@@ -65,11 +66,12 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
     ledger.post(session, posting, as_of)
     credits.give(session, subject.customer_id, effect.currency, credited, effect.key, as_of)
     _, parties = tax.sale_for(session, subject.customer_id, effect.currency, as_of)
+    number = numbers.take(session, numbers.CREDIT_NOTE, parties.numbering, as_of)
     session.execute(
         insert(CreditNote).values(
             id=note_id,
             key=effect.key,
-            number=numbers.take(session, numbers.CREDIT_NOTE, parties.numbering, as_of),
+            number=number,
             invoice_id=given.parts[0].invoice,
             subscription_id=subject.subscription_id,
             customer_id=subject.customer_id,
@@ -101,6 +103,7 @@ def issue(session: Session, subject: Subject, effect: Credit, as_of: datetime) -
                 created_at=as_of,
             )
         )
+    return number
 
 
 def given(session: Session, effect: Credit) -> "Given":

@@ -1,6 +1,6 @@
 """Invoices: issued once per business key, numbered without a gap, closed once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from perennial.domain import keys
 from perennial.domain.assessment import AssessedLine
 from perennial.domain.ledger import invoice_issued, invoice_voided, invoice_written_off
 from perennial.domain.pricing import pricing_data
-from perennial.domain.subscription.effects import Credit, InvoiceDraft, Message
+from perennial.domain.subscription.effects import Credit, InvoiceDraft, Message, Paper
 from perennial.ports import TaxCalculator
 
 
@@ -36,6 +36,11 @@ class IssuedInvoice:
     status: str
     issued_at: datetime
     closed_at: datetime | None
+    number: str | None = None
+
+    @property
+    def paper(self) -> Paper:
+        return Paper(self.number, self.total, self.amount_due)
 
 
 _invoices = table_of(Invoice)
@@ -105,8 +110,8 @@ def issue(
         worth=worth(assessed.result, as_of),
     )
     ledger.post(session, posting, as_of)
-    number = numbers.take(session, numbers.INVOICE, assessed.parties.numbering, as_of)
-    session.execute(_ISSUE, _row(invoice, number, subject, draft, assessed))
+    invoice = replace(invoice, number=numbers.take(session, numbers.INVOICE, assessed.parties.numbering, as_of))
+    session.execute(_ISSUE, _row(invoice, subject, draft, assessed))
     _write_parts(session, invoice.id, assessed)
     if draft.due_at:
         _tell_that_it_is_sent(session, invoice)
@@ -132,13 +137,13 @@ def surplus_of(draft: InvoiceDraft, assessed: Assessed) -> Credit:
 
 
 def _row(
-    invoice: IssuedInvoice, number: str, subject: Subject, draft: InvoiceDraft, assessed: Assessed
+    invoice: IssuedInvoice, subject: Subject, draft: InvoiceDraft, assessed: Assessed
 ) -> dict[str, Any]:
     result, parties = assessed.result, assessed.parties
     return {
         "id": invoice.id,
         "key": invoice.key,
-        "number": number,
+        "number": invoice.number,
         "subscription_id": subject.subscription_id,
         "gift_id": subject.gift_id,
         "customer_id": subject.customer_id,

@@ -198,11 +198,24 @@ class PaymentStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Paper:
+    """What an invoice came to when it was issued, minor units, and the number that it took.
+
+    No decision looks at it: it stands in the history, so that a database that has lost the invoice (a restore of an
+    older one) can be given the same again.
+    """
+
+    number: str | None
+    total: int
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentFact:
     """What is true of an invoice after an effect. `at` is when it became true: a repeated effect tells the old date.
 
     `backup` is another payment method of the customer that may be tried after a decline. `policy` is what a case that
-    begins with this fact goes by; None: the plan's own.
+    begins with this fact goes by; None: the plan's own. `paper` is told by the effect that issues.
     """
 
     invoice: str
@@ -212,6 +225,7 @@ class PaymentFact:
     code: str | None = None
     backup: str | None = None
     policy: DunningPolicy | None = None
+    paper: Paper | None = field(default=None, compare=False)
 
 
 # --- what is written down --------------------------------------------------------------------------------------------
