@@ -16,11 +16,12 @@ from api.schemas import commands as bodies
 from api.schemas.subscriptions import SubscriptionOut
 from perennial.contracts.views import SubscriptionView, view_of
 from perennial.db.models import Subscription
+from perennial.db.repositories.dunning import policy_of
 from perennial.domain.catalog import AddOn
 from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription import State
 from perennial.domain.subscription import commands as c
-from perennial.engine import customers, plans, states, subscriptions
+from perennial.engine import channels, customers, dunning, plans, states, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
 from perennial.engine.previews import previewed_instant
@@ -34,6 +35,7 @@ Make = Callable[[Session, Subscription, datetime], c.Command]
 class Asked:
     """What a command is made from, besides its body."""
 
+    engine: Engine
     session: Session
     row: Subscription
     request_id: str
@@ -45,7 +47,7 @@ async def obey(
 ) -> SubscriptionOut | Response:
     """Send the command and answer with the view it leads to; 202 and how things stand if that takes too long."""
     try:
-        view = await subscriptions.command(engine, subscription_id, name, maker(name, body, names.request_id))
+        view = await subscriptions.command(engine, subscription_id, name, maker(engine, name, body, names.request_id))
     except CommandPending as pending:
         standing = SubscriptionOut.model_validate(pending.view)
         return JSONResponse(jsonable_encoder(standing), ACCEPTED)
@@ -72,11 +74,11 @@ async def _done_before(engine: Engine, names: Names, subscription_id: str) -> Su
     return view_of(state) if names.request_id in state.applied else None
 
 
-def maker(name: str, body: BaseModel, request_id: str) -> Make:
+def maker(engine: Engine, name: str, body: BaseModel, request_id: str) -> Make:
     """What builds the command once the engine knows the row and the instant."""
 
     def make(session: Session, row: Subscription, at: datetime) -> c.Command:
-        return _BUILDERS[name](body, Asked(session, row, request_id, at))
+        return _BUILDERS[name](body, Asked(engine, session, row, request_id, at))
 
     return make
 
@@ -151,8 +153,10 @@ def _set_payment_method(body: bodies.SetPaymentMethod, asked: Asked) -> c.Comman
 
 
 def _set_dunning(body: bodies.SetDunning, asked: Asked) -> c.Command:
-    policy = body.policy.policy if body.policy else None
-    return c.SetDunning(request_id=asked.request_id, at=asked.at, policy=policy)
+    policy = channels.check(asked.engine, body.policy.policy) if body.policy else None
+    if body.code:
+        policy = policy_of(dunning.require(asked.session, body.code, body.version))
+    return c.SetDunning(request_id=asked.request_id, at=asked.at, policy=policy, case_only=body.case_only)
 
 
 def _extend_trial(body: bodies.ExtendTrial, asked: Asked) -> c.Command:

@@ -27,6 +27,7 @@ TAGS = [
     {"name": "customers", "description": "Who subscribes, and the tokens of their payment methods."},
     {"name": "checkout", "description": "A payment page of ours: subscribe, pay an invoice, add a payment method."},
     {"name": "catalogue", "description": "Plans, their versions, coupons."},
+    {"name": "dunning", "description": "What happens when payments fail, by plan and by group of customers."},
     {"name": "usage", "description": "Meters, usage events by the thousand, and what customers are entitled to."},
     {"name": "documents", "description": "Invoices, one-off ones too, payments, credit notes."},
     {"name": "seller", "description": "Who sells, where tax is collected, and rates of the merchant's own."},

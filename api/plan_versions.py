@@ -25,6 +25,7 @@ async def new_version(engine: Engine, body: NewPlan) -> None:
         reminder_days=body.reminder_days,
         proration=body.proration,
         dunning=body.dunning.policy,
+        dunning_policy=body.dunning_policy,
         allow_multiple=body.allow_multiple,
         charges=tuple(charge.model_dump() for charge in body.charges),
         fees=tuple(fee.model_dump() for fee in body.fees),

@@ -106,7 +106,7 @@ async def preview_change(
     names: NamesDep,
 ) -> PreviewOut:
     """What a command would charge or credit if it were sent now: the body of the command, and its name."""
-    make = maker(body.command, body, names.request_id)
+    make = maker(engine, body.command, body, names.request_id)
     return preview_out(await previews.preview_change(engine, subscription_id, make))
 
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from api.schemas.common import Code, Currency, Id, Incoming, Instant, Quantity, examples, wrong
-from api.schemas.dunning import DunningBody
+from api.schemas.dunning import DunningBody, PolicyCode, Version
 from perennial.domain.catalog import RefundPolicy
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription.commands import When
@@ -112,9 +112,26 @@ class SetPaymentMethod(Incoming):
 
 
 class SetDunning(Incoming):
-    model_config = examples({"policy": {"retry_offsets_days": [2, 5, 9], "retry_hour": 9}}, {})
+    """A policy that is spelt out, or one by its code; neither: what the group or the plan has, again."""
 
-    policy: DunningBody | None = Field(default=None, description="Null: as the plan says.")
+    model_config = examples(
+        {"policy": {"retry_offsets_days": [2, 5, 9], "retry_hour": 9}}, {"code": "gentle", "case_only": True}, {}
+    )
+
+    policy: DunningBody | None = None
+    code: PolicyCode | None = None
+    version: Version | None = Field(default=None, description="Of `code`; null: the newest.")
+    case_only: StrictBool = Field(default=False, description="For the case that runs, and no later one.")
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> Self:
+        if self.policy and self.code:
+            raise wrong("policy", "give either policy or code")
+        if self.version and not self.code:
+            raise wrong("version", "is that of a code: give code too")
+        if self.case_only and not (self.policy or self.code):
+            raise wrong("case_only", "needs a policy or a code")
+        return self
 
 
 class ExtendTrial(Incoming):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from api.schemas.common import Email, Incoming, Name, Outgoing, Timezone, Token, examples, wrong
+from api.schemas.common import Code, Email, Incoming, Name, Outgoing, Timezone, Token, examples, wrong
 from api.schemas.places import AddressIn, Country, Region, VatNumber, Words
 from perennial.engine.customers import LONGEST_NET_DAYS, Evidence, EvidenceKind
 
@@ -45,6 +45,7 @@ class CustomerDetails(AddressIn):
     vat_number: VatNumber | None = None
     tax_exempt: StrictBool | None = None
     net_days: NetDays | None = None
+    customer_group: Code | None = Field(default=None, description="Who is treated alike when a payment fails.")
     location_evidence: tuple[EvidenceIn, ...] = Field(default=(), max_length=10)
 
 
@@ -97,6 +98,7 @@ class CustomerOut(Outgoing):
     vat_checked_at: datetime | None
     tax_exempt: bool
     net_days: int | None
+    customer_group: str | None
     created_at: datetime
 
 

@@ -1,12 +1,12 @@
 """The catalogue: plans and their versions."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, WithJsonSchema
+from pydantic import Field, StrictBool, StrictInt, StrictStr, WithJsonSchema, model_validator
 
-from api.schemas.common import Code, Currency, Incoming, Name, Outgoing, examples
-from api.schemas.dunning import DunningBody
+from api.schemas.common import Code, Currency, Incoming, Name, Outgoing, examples, wrong
+from api.schemas.dunning import DunningBody, PolicyCode
 from perennial.domain.calendar import IntervalUnit
 from perennial.domain.catalog import DisputePolicy, RefundPolicy
 from perennial.domain.proration import ProrationBasis
@@ -162,6 +162,9 @@ class NewPlan(Incoming):
     )
     proration: ProrationBasis = ProrationBasis.SECOND
     dunning: DunningBody = DunningBody()
+    dunning_policy: PolicyCode | None = Field(
+        default=None, description="A policy by its code, instead of `dunning`: new cases go by its newest version."
+    )
     allow_multiple: StrictBool = Field(default=False, description="Whether one customer may hold this plan twice.")
     charges: Annotated[list[ChargeBody], Field(max_length=100)] = Field(default_factory=list)
     fees: Annotated[list[FeeBody], Field(max_length=100)] = Field(default_factory=list)
@@ -177,6 +180,12 @@ class NewPlan(Incoming):
         description="What a disputed charge does to the subscription: `freeze` stops service and renewals until the "
         "bank has decided (lost, it ends), `cancel` ends it at once, `keep` does nothing.",
     )
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> Self:
+        if self.dunning_policy is not None and "dunning" in self.model_fields_set:
+            raise wrong("dunning_policy", "give either dunning or dunning_policy")
+        return self
 
 
 class IntervalOut(Outgoing):

@@ -41,6 +41,9 @@ TaxExempt = Annotated[bool | None, typer.Option(help="Bears no tax.")]
 NetDays = Annotated[
     int | None, typer.Option(min=0, max=365, help="Days to pay an invoice that is sent (default: the card is charged).")
 ]
+GroupOption = Annotated[
+    str | None, typer.Option("--group", help="Who is treated alike when a payment fails.", metavar="NAME")
+]
 _CUSTOMERS = (
     Column("ID", of("id")),
     Column("Name", of("name")),
@@ -108,6 +111,7 @@ def create(
     vat_number: VatNumber = None,
     tax_exempt: TaxExempt = None,
     net_days: NetDays = None,
+    group: GroupOption = None,
     evidence: EvidenceOption = None,
     as_json: Json = False,
 ) -> None:
@@ -124,6 +128,7 @@ def create(
         vat_number=vat_number,
         tax_exempt=tax_exempt,
         net_days=net_days,
+        customer_group=group,
         location_evidence=evidence_of(evidence),
     )
     if not name.strip():
@@ -163,6 +168,7 @@ def update(
     vat_number: VatNumber = None,
     tax_exempt: TaxExempt = None,
     net_days: NetDays = None,
+    group: GroupOption = None,
     charge_at_once: Annotated[bool, typer.Option("--charge-at-once", help="No more invoices that are sent.")] = False,
     evidence: EvidenceOption = None,
     as_json: Json = False,
@@ -185,6 +191,7 @@ def update(
         vat_number=vat_number,
         tax_exempt=tax_exempt,
         net_days=net_days,
+        customer_group=group,
         location_evidence=evidence_of(evidence) or None,
     )
     if charge_at_once:
@@ -222,6 +229,7 @@ def _record(row: Customer) -> dict[str, str]:
         "Address": ", ".join(part for part in (street, city, place) if part),
         "VAT number": row.vat_number,
         "Tax": "exempt" if row.tax_exempt else None,
+        "Group": row.customer_group,
         "Pays": None if row.net_days is None else f"invoices, within {row.net_days} days",
     }
     return {

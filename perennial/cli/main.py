@@ -38,6 +38,7 @@ LOOK = "Look and repair"
 COMMANDS: tuple[Command, ...] = (
     Command("dev", "perennial.cli.dev", "app", "The whole stack on this machine until Ctrl-C.", RUN),
     Command("demo", "perennial.cli.demo", "app", "A finite showcase on the real engine.", RUN),
+    Command("chaos", "perennial.cli.chaos", "app", "Everything goes wrong at once, and is judged.", RUN),
     Command("migrate", "perennial.cli.process", "migrate", "Bring the database up to date.", RUN),
     Command("api", "perennial.cli.process", "api", "The HTTP API, one process.", RUN),
     Command("worker", "perennial.cli.process", "worker", "The Temporal worker, one process.", RUN),
@@ -51,6 +52,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("usage", "perennial.cli.usage", "app", "Usage events, and what customers may use.", MANAGE),
     Command("coupons", "perennial.cli.coupons", "app", "Coupons.", MANAGE),
     Command("credits", "perennial.cli.credits", "app", "Customers' credit.", MANAGE),
+    Command("dunning", "perennial.cli.dunning", "app", "What happens when payments fail.", MANAGE),
     Command("subscriptions", "perennial.cli.subscriptions", "app", "Subscriptions and their commands.", MANAGE),
     Command("invoices", "perennial.cli.invoices", "app", "Invoices.", MANAGE),
     Command("payments", "perennial.cli.payments", "app", "Payments and refunds.", MANAGE),

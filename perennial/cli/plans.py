@@ -234,7 +234,8 @@ def _parse(data: dict[str, Any]) -> NewPlanVersion:
     return new
 
 
-_POLICY_FIELDS: Sequence[str] = tuple(DunningPolicy.__slots__)
+# A copy of a policy is made by its name (`dunning_policy`).
+_POLICY_FIELDS: Sequence[str] = tuple(name for name in DunningPolicy.__slots__ if name not in ("code", "version"))
 
 
 def _first_problem(problems: Sequence[Any]) -> str:

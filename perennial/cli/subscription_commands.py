@@ -1,23 +1,17 @@
 """The commands of a subscription, one subcommand each; they are sent to its workflow as updates."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from perennial.cli.options import AddOns, Json, RequestId, addons_of, instant_option
-from perennial.cli.session import note, run, within
+from perennial.cli.session import note, run
 from perennial.cli.subscription_view import show_preview, show_view
 from perennial.contracts.views import SubscriptionView
 from perennial.db.models import Subscription
-from perennial.domain.dunning import DEFAULT_POLICY, DunningPolicy
-from perennial.domain.errors import InvalidInput
 from perennial.domain.proration import ProrationBasis
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import RefundPolicy, When
@@ -271,31 +265,6 @@ def skip_next(subscription: Subject, request_id: RequestId = None, as_json: Json
     send(subscription, "skip_next", _plainly(c.SkipNext, request_id), as_json=as_json)
 
 
-def set_dunning(
-    subscription: Subject,
-    policy: Annotated[
-        Path | None, typer.Argument(metavar="FILE.json", help="The policy; without it the plan's counts again.")
-    ] = None,
-    request_id: RequestId = None,
-    as_json: Json = False,
-) -> None:
-    """Another dunning policy, also for a case that runs."""
-    request = request_id or new_id("req")
-    wanted = within(lambda: _policy(policy)) if policy else None
-
-    def make(_session: Session, _row: Subscription, at: datetime) -> c.Command:
-        return c.SetDunning(request_id=request, at=at, actor=ACTOR, policy=wanted)
-
-    send(subscription, "set_dunning", make, as_json=as_json)
-
-
-def _policy(file: Path) -> DunningPolicy:
-    try:
-        return TypeAdapter(DunningPolicy).validate_python(asdict(DEFAULT_POLICY) | json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise InvalidInput(f"{file} holds no dunning policy: {error}", field="policy") from error
-
-
 COMMANDS = (
     pause,
     resume,
@@ -309,7 +278,6 @@ COMMANDS = (
     apply_coupon,
     set_payment_method,
     extend_trial,
-    set_dunning,
     retry_payment,
     gift,
     skip_next,

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perennial.cli import output, subscription_commands
+from perennial.cli.dunning import set_dunning
 from perennial.cli.options import PAGE, AddOns, After, Currency, Json, Limit, RequestId, Timezone, addons_of
 from perennial.cli.output import Column, at, instant, of, status
 from perennial.cli.session import run
@@ -114,3 +115,4 @@ def create(
 
 
 subscription_commands.register(app)
+app.command("set-dunning")(set_dunning)

@@ -1,6 +1,7 @@
 """Customers, where they are, and the tokens of their payment methods."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from perennial.ports import UnknownToken
 from perennial.tax.vat import check_vat_number
 
 LONGEST_NET_DAYS = 365
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 # What every customer has: None leaves it as it is, where it clears the others.
 _KEPT = frozenset({"name", "email", "timezone", "locale", "tax_exempt"})
 
@@ -45,7 +47,7 @@ class Evidence:
 class Details(Address, total=False):
     """What tax and documents ask of a customer. `net_days` None: the payment method is charged at once.
 
-    `location_evidence` is added to what is known.
+    `location_evidence` is added to what is known. `customer_group`: who is treated alike when a payment fails.
     """
 
     locale: str | None
@@ -53,6 +55,7 @@ class Details(Address, total=False):
     vat_number: str | None
     tax_exempt: bool | None
     net_days: int | None
+    customer_group: str | None
     location_evidence: Sequence[Evidence]
 
 
@@ -121,6 +124,8 @@ def _apply(session: Session, customer: Customer, changes: Mapping[str, Any], now
         fields["locale"] = check_locale(fields["locale"])
     if not 0 <= (fields.get("net_days") or 0) <= LONGEST_NET_DAYS:
         raise InvalidInput(f"must be from 0 to {LONGEST_NET_DAYS} days", field="net_days")
+    if group := fields.get("customer_group"):
+        check_group(group)
     before = (customer.country, customer.region, customer.vat_number)
     for name, value in fields.items():
         setattr(customer, name, value)
@@ -146,6 +151,13 @@ def _check_number(customer: Customer, now: datetime) -> None:
         raise InvalidInput("a VAT number needs the customer's country", field="country")
     customer.vat_number = check_vat_number(customer.vat_number, customer.country)
     customer.vat_checked_at = now
+
+
+def check_group(name: str) -> str:
+    """Raises InvalidInput."""
+    if not _GROUP.fullmatch(name):
+        raise InvalidInput("letters, digits, - and _, at most 64", field="customer_group")
+    return name
 
 
 def _checked(evidence: Evidence) -> Evidence:

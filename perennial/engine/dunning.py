@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 from temporalio.service import RPCError
 
-from perennial.db.models import Customer, DunningAssignment, DunningPolicyVersion, Subscription
+from perennial.db.models import Customer, DunningPolicyVersion, Subscription
 from perennial.db.repositories import dunning
 from perennial.domain.dunning import DunningPolicy
 from perennial.domain.errors import (
@@ -18,34 +17,18 @@ from perennial.domain.errors import (
     CommandRefused,
     EngineUnavailable,
     InvalidInput,
-    InvalidPolicy,
     NotFound,
 )
 from perennial.domain.subscription.commands import Command, SetDunning
-from perennial.engine import subscriptions
+from perennial.engine import channels, subscriptions
 from perennial.engine.context import Engine
+from perennial.engine.customers import check_group
 from perennial.engine.ids import new_id
 from perennial.engine.runs import CommandPending
 
 CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 # So many are asked at the same time: renewals and other people's commands want the worker too.
 WIDTH = 6
-
-
-def check(engine: Engine, policy: DunningPolicy) -> DunningPolicy:
-    """A policy whose messages can be delivered.
-
-    Raises:
-        InvalidPolicy: it names a channel that nobody serves.
-    """
-    served = engine.settings.mailbox_channels
-    for notice in policy.notices:
-        for channel in notice.channels:
-            if channel not in served:
-                message = f"no channel is called {channel!r}; there is {', '.join(served)}"
-                raise InvalidPolicy(message, field="notices")
-    return policy
 
 
 async def create_version(engine: Engine, code: str, policy: DunningPolicy) -> DunningPolicyVersion:
@@ -56,7 +39,7 @@ async def create_version(engine: Engine, code: str, policy: DunningPolicy) -> Du
     """
     if not CODE.fullmatch(code):
         raise InvalidInput("lower-case letters, digits and -, at most 64", field="code")
-    check(engine, policy)
+    channels.check(engine, policy)
     return await engine.write(lambda session: dunning.add(session, code, policy, engine.clock()))
 
 
@@ -72,30 +55,32 @@ def require(session: Session, code: str, version: int | None = None) -> DunningP
     return row
 
 
-async def groups(engine: Engine, code: str | None = None) -> Sequence[DunningAssignment]:
-    """Which groups of customers have a policy, or have this one."""
-
-    def load(session: Session) -> Sequence[DunningAssignment]:
-        found = select(DunningAssignment).order_by(DunningAssignment.customer_group)
-        return session.scalars(found.where(DunningAssignment.policy_code == code) if code else found).all()
-
-    return await engine.read(load)
-
-
-async def assign(engine: Engine, group: str, code: str | None) -> None:
-    """New cases of this group's customers go by this policy; None: by that of their plan again.
+async def assign(engine: Engine, group: str, code: str) -> None:
+    """New cases of this group's customers go by the newest version of this policy, whatever their plans say.
 
     Raises:
         NotFound: no such policy.
         InvalidInput: what no group can be called.
     """
-    if not GROUP.fullmatch(group):
-        raise InvalidInput("letters, digits, - and _, at most 64", field="group")
+    check_group(group)
 
     def write(session: Session) -> None:
-        if code is not None:
-            require(session, code)
+        require(session, code)
         dunning.assign(session, group, code, engine.clock())
+
+    await engine.write(write)
+
+
+async def unassign(engine: Engine, group: str, code: str) -> None:
+    """New cases of this group's customers go by their plans again, if it was this policy that they had.
+
+    Raises:
+        NotFound: no such policy.
+    """
+
+    def write(session: Session) -> None:
+        require(session, code)
+        dunning.unassign(session, group, code)
 
     await engine.write(write)
 

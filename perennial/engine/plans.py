@@ -1,13 +1,17 @@
 """The catalogue: versions are added, never changed."""
 
+from dataclasses import replace
+
 from sqlalchemy.orm import Session
 
 from perennial.db.models import Meter, Plan, PlanVersion
 from perennial.db.repositories import catalog
+from perennial.db.repositories import dunning as policies
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.errors import InvalidInput, NotFound, PlanArchived, UnsupportedCurrency
 from perennial.domain.money import exponent
+from perennial.engine import channels
 from perennial.engine.context import Engine
 from perennial.engine.plan_checks import check_version
 
@@ -19,15 +23,21 @@ async def create_version(engine: Engine, new: NewPlanVersion) -> PlanVersion:
         InvalidInput: one of its kinds, naming the field.
     """
     check_version(new)
+    channels.check(engine, new.dunning)
     return await engine.write(lambda session: add(engine, session, new))
 
 
 def add(engine: Engine, session: Session, new: NewPlanVersion) -> PlanVersion:
-    """The version, with its meters known.
+    """The version, with its meters known, and its dunning policy copied.
 
     Raises:
-        InvalidInput: a charge or a limit names a meter that there is not, or no longer.
+        InvalidInput: a charge or a limit names a meter that there is not, or no longer; or there is no such policy.
     """
+    if new.dunning_policy is not None:
+        policy = policies.newest(session, new.dunning_policy)
+        if policy is None:
+            raise InvalidInput(f"no dunning policy is called {new.dunning_policy!r}", field="dunning_policy")
+        new = replace(new, dunning=policies.policy_of(policy))
     for field, parts in (("charges", new.charges), ("entitlements", new.entitlements)):
         for n, part in enumerate(parts):
             code = part.get("meter")

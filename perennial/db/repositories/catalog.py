@@ -27,6 +27,7 @@ class NewPlanVersion:
 
     `charges`: {code, name, meter, prices}; `fees`: {code, name, amounts}; `addons`: {code, name, prices};
     `entitlements`: see `perennial.domain.entitlements`. Each part is priced in every currency of the plan.
+    `dunning_policy` names a policy instead of spelling one out in `dunning`, which then becomes a copy of it.
     """
 
     code: str
@@ -38,6 +39,7 @@ class NewPlanVersion:
     reminder_days: int | None = None
     proration: ProrationBasis = ProrationBasis.SECOND
     dunning: DunningPolicy = field(default_factory=lambda: DEFAULT_POLICY)
+    dunning_policy: str | None = None
     allow_multiple: bool = False
     charges: tuple[dict[str, Any], ...] = ()
     fees: tuple[dict[str, Any], ...] = ()
@@ -110,7 +112,13 @@ def add_version(session: Session, new: NewPlanVersion, now: datetime) -> PlanVer
 def is_newest(session: Session, new: NewPlanVersion) -> bool:
     """Whether the newest version of the plan says just this already."""
     row = latest(session, new.code)
-    return row is not None and all(getattr(row, name) == value for name, value in _columns(new).items())
+    if row is None:
+        return False
+    kept, said = _POLICY.validate_python(row.dunning), {**_columns(new)}
+    # Who names a policy means whichever version is the newest.
+    is_same = kept.code == new.dunning_policy if new.dunning_policy else kept == new.dunning
+    del said["dunning"]
+    return is_same and all(getattr(row, name) == value for name, value in said.items())
 
 
 def _columns(new: NewPlanVersion) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Dunning policies: their versions, whose they are, and what each case goes by."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -44,17 +45,30 @@ def add(session: Session, code: str, policy: DunningPolicy, now: datetime) -> Du
     return row
 
 
-def assign(session: Session, group: str, code: str | None, now: datetime) -> None:
-    """New cases of this group's customers go by the policy; None: by those of their plans again."""
-    if code is None:
-        found = session.get(DunningAssignment, group)
-        if found is not None:
-            session.delete(found)
-        return
+def groups_of(session: Session, codes: Collection[str]) -> dict[str, list[str]]:
+    """Whose customers go by each of these policies."""
+    found = select(DunningAssignment).where(DunningAssignment.policy_code.in_(codes))
+    groups: dict[str, list[str]] = {}
+    for row in session.scalars(found.order_by(DunningAssignment.customer_group)):
+        groups.setdefault(row.policy_code, []).append(row.customer_group)
+    return groups
+
+
+def assign(session: Session, group: str, code: str, now: datetime) -> None:
+    """New cases of this group's customers go by the policy, instead of the one they had."""
     row = upsert(DunningAssignment).values(customer_group=group, policy_code=code, assigned_at=now)
     session.execute(
         row.on_conflict_do_update(
             index_elements=["customer_group"], set_={"policy_code": code, "assigned_at": row.excluded.assigned_at}
+        )
+    )
+
+
+def unassign(session: Session, group: str, code: str) -> None:
+    """New cases of this group's customers go by their plans again, if it was this policy that they had."""
+    session.execute(
+        delete(DunningAssignment).where(
+            DunningAssignment.customer_group == group, DunningAssignment.policy_code == code
         )
     )
 
