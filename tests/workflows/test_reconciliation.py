@@ -1,0 +1,191 @@
+"""Tours of the reconciler on the real server: started by schedules, repairs without a charge, gauges."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from perennial.checks.telling import announce_opened
+from perennial.checks.tours import turn_page
+from perennial.contracts.reconciliation import RECONCILIATION, Place, Tour
+from perennial.db.repositories import findings
+from perennial.db.repositories.findings import Found
+from perennial.db.repositories.records import load_state
+from perennial.engine.context import Engine
+from perennial.gateways.simulator.witness import witness
+from perennial.observability.gauges import DatabaseGauges
+from perennial.support.repairs import repair
+from perennial.temporal.schedules import RECONCILE_CHECKS, RECONCILE_GATEWAYS, ensure_schedules
+from tests.support.stage import Stage, eventually
+
+ROWS = "rows_match_workflows"
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perennial.checks.result._BETWEEN_LOOKS_SECONDS", 0.02)
+
+
+@pytest.fixture
+async def alone(engine: Engine) -> AsyncIterator[Engine]:
+    """What a test here finds is not found by others."""
+    yield engine
+    await Stage(engine).execute("DELETE FROM findings WHERE first_seen > now() - interval '1 hour'")
+
+
+def at(engine: Engine, subject: str) -> Place:
+    """The page on which the workflow of this subject is looked for, and nothing else."""
+    before = subject[:-1] + chr(ord(subject[-1]) - 1)
+    return Place(Tour.CHECKS, began_at=engine.clock(), round=ROWS, after=before, limit=1)
+
+
+async def lived(stage: Stage) -> str:
+    """Ends in a letter or digit that has one before it."""
+    clock = await stage.clock("2026-01-31 10:00")
+    while True:
+        sub = await stage.subscribe(clock)
+        if sub[-1] not in "0a":
+            await stage.advance(clock, "2026-03-15 10:00")
+            return sub
+
+
+async def finding(stage: Stage, subject: str) -> Any:
+    [row] = await stage.rows("SELECT * FROM findings WHERE subject = :id", id=subject)
+    return row
+
+
+async def test_a_terminated_workflow_comes_back_and_nothing_is_charged(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await lived(stage)
+    charged = await stage.captures(sub)
+    await stage.handle(sub).terminate("an operator's mistake")
+
+    place = at(alone, sub)
+    await turn_page(alone, place, repair)
+
+    assert (await stage.handle(sub).describe()).status is WorkflowExecutionStatus.RUNNING
+    told = await finding(stage, sub)
+    assert (told.source, told.kind, told.detail) == (ROWS, ROWS, "it lives, but no workflow runs for it")
+    assert told.repair == "its workflow was started again from its row"
+    assert told.repaired_at is not None
+    [audited] = await stage.rows("SELECT * FROM support_actions WHERE subject = :id", id=sub)
+    assert (audited.actor, audited.action, audited.outcome) == ("reconciler", "retry", told.repair)
+    assert (await stage.progress(sub)).wake_at is not None
+    assert await stage.captures(sub) == charged
+    await stage.once_each(sub)
+
+
+async def test_a_vanished_row_is_written_from_the_history(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await lived(stage)
+    [before] = await stage.rows("SELECT * FROM subscriptions WHERE id = :id", id=sub)
+    charged = await stage.captures(sub)
+    await stage.execute("DELETE FROM subscriptions WHERE id = :id", id=sub)
+
+    # No row bears its name any more, so no slice ends at it: it lies in the one that ends further on.
+    await turn_page(alone, at(alone, sub), repair)
+
+    [after] = await stage.rows("SELECT * FROM subscriptions WHERE id = :id", id=sub)
+    assert (after.status, after.period_end) == (before.status, before.period_end)
+    assert load_state(after.state) == await stage.state(sub)
+    assert (await finding(stage, sub)).repair == "its row was written from the history"
+    assert await stage.captures(sub) == charged
+
+
+async def test_what_runs_is_left_alone(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await lived(stage)
+    run = (await stage.handle(sub).describe()).run_id
+
+    await repair(alone, ROWS, [Found(ROWS, sub, "it lives, but no workflow runs for it")])
+
+    assert (await stage.handle(sub).describe()).run_id == run
+
+
+async def test_an_ended_one_is_not_woken(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await lived(stage)
+    await stage.send(sub, "cancel", when="now")
+
+    await repair(alone, ROWS, [Found(ROWS, sub, "it lives, but no workflow runs for it")])
+
+    assert (await stage.handle(sub).describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert await stage.rows("SELECT FROM support_actions WHERE subject = :id", id=sub) == []
+
+
+async def test_a_tour_of_the_gateways_goes_through_the_server(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await stage.subscribe(await stage.clock("2026-01-31 10:00"))
+    workflow = f"reconciliation-{uuid4().hex[:8]}"
+    await alone.temporal.execute_workflow(
+        RECONCILIATION, Place(Tour.GATEWAYS, limit=500), id=workflow, task_queue=alone.settings.task_queue
+    )
+    told = await asyncio.to_thread(witness, alone.db)
+    kept = await stage.rows("SELECT charge_key, captured FROM gateway_charges WHERE gateway = 'simulator'")
+    captured = {row.charge_key: row.captured for row in kept}
+    assert {key: capture.amount for key, capture in told.by_charge_key.items() if f":{sub}:" in key}.items() <= (
+        captured.items()
+    )
+    [tour] = await stage.rows("SELECT * FROM tours WHERE name = 'gateways'")
+    assert tour.began_at < tour.ended_at
+    description = await alone.temporal.get_workflow_handle(workflow).describe()
+    assert description.history_length < 60
+
+
+async def test_the_schedules_are_made_once_and_start_the_tours(engine: Engine) -> None:
+    for _ in range(2):
+        await ensure_schedules(engine.temporal, engine.settings.task_queue)
+    handles = {name: engine.temporal.get_schedule_handle(name) for name in (RECONCILE_GATEWAYS, RECONCILE_CHECKS)}
+    try:
+        hours = {name: len((await handle.describe()).schedule.spec.calendars) for name, handle in handles.items()}
+        assert hours == {RECONCILE_GATEWAYS: 1, RECONCILE_CHECKS: 1}
+        await handles[RECONCILE_GATEWAYS].trigger()
+
+        async def ran() -> bool:
+            info = (await handles[RECONCILE_GATEWAYS].describe()).info
+            return bool(info.recent_actions) and not info.running_actions
+
+        await eventually(ran)
+    finally:
+        for name in (*handles, "bookkeeping"):
+            await engine.temporal.get_schedule_handle(name).delete()
+
+
+async def test_gauges_tell_how_many_are_open(alone: Engine) -> None:
+    source = f"gateway:{uuid4().hex[:8]}"
+    now = alone.clock()
+    found = [Found("unknown_here", f"charge:{n}", "it differs") for n in range(3)]
+    await alone.write(lambda session: findings.record(session, source, found, now))
+    assert told(alone)["perennial_findings", source] == 3
+    await alone.write(lambda session: findings.record(session, source, found[:1], now + timedelta(seconds=1)))
+    await alone.write(lambda session: findings.resolve(session, source, now + timedelta(seconds=1), now))
+    assert told(alone)["perennial_findings", source] == 1
+    await alone.write(lambda session: findings.tour_ended(session, source, now, now))
+    assert told(alone)["perennial_tour_timestamp_seconds", source] == pytest.approx(now.timestamp())
+    await Stage(alone).execute("DELETE FROM tours WHERE name = :name", name=source)
+
+
+def told(engine: Engine) -> dict[tuple[str, ...], float]:
+    gauges = DatabaseGauges(engine.settings, engine.sessions)
+    return {(one.name, *one.labels.values()): one.value for family in gauges.collect() for one in family.samples}
+
+
+async def test_only_what_is_new_is_told(alone: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr("perennial.checks.telling.tell", lambda *given: sent.append(given[1:]))
+    first = replace(Place(Tour.GATEWAYS), began_at=alone.clock())
+    later = replace(first, began_at=alone.clock())
+    one = Found("unknown_here", "charge:x", "it differs")
+    for place in (first, later):
+        await alone.write(lambda session, at=place.began_at: findings.record(session, "gateway:x", [one], at))
+        await announce_opened(alone, place)
+
+    assert json.loads(json.dumps(sent)) == [
+        ["perennial gateways: 1 new findings", ["gateway:x: unknown_here: charge:x: it differs"]]
+    ]
