@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perennial.cli import output
-from perennial.cli.nudge import Nudged, nudge
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, money, of, status
 from perennial.cli.session import run
 from perennial.db.models import Invoice, Subscription
 from perennial.engine import customers
 from perennial.engine.context import Engine
+from perennial.support.nudge import Nudged, nudge
 
 app = typer.Typer(add_completion=False)
 

@@ -1,5 +1,6 @@
 """`perennial support replay`: whether today's code decides as it did when the histories were recorded."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -18,6 +19,14 @@ _DIFFERENT = (
 )
 
 
+def load_workflows() -> Sequence[type]:
+    """The workflow code of this installation. Ends the command where there is none."""
+    from perennial.cli.process import load_application
+
+    workflows: Sequence[type] = within(lambda: load_application("workflows.registry", "WORKFLOWS"))
+    return workflows
+
+
 def replay(
     subject: Annotated[str | None, typer.Argument(metavar="[ID]", help="sub_..., gift_..., inv_... or mig_...")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run that Temporal still has.")] = False,
@@ -33,9 +42,8 @@ def replay(
         unusable("give an id, or --all, or --query")
     # Not sooner: the Temporal worker is slow to import.
     from perennial.checks.replay import EVERYTHING, replay_many, replay_one
-    from perennial.cli.process import load_application
 
-    workflows = within(lambda: load_application("workflows.registry", "WORKFLOWS"))
+    workflows = load_workflows()
     if subject is not None:
         runs = run(lambda engine: replay_one(engine, workflows, subject))
     else:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from temporalio.api.failure.v1 import Failure
-
-from perennial.checks.replay import newest_difference
-from perennial.checks.stuck import look_at
+from perennial.checks.look import look_at, task_failure
 from perennial.domain.errors import CommandRefused
 from perennial.engine.context import Engine
 from perennial.support.histories import COMPLETED, FAILED, TIMED_OUT, Line, Run
 from perennial.support.steps import Point, Step, from_here, points_of
+
+if TYPE_CHECKING:
+    from perennial.checks.replay import Difference
 
 
 class NothingFails(CommandRefused):
@@ -38,6 +39,9 @@ async def before_error(engine: Engine, workflows: Sequence[type], line: Line, st
     Raises:
         NothingFails: none of them.
     """
+    # Not sooner: the Temporal worker is slow to import.
+    from perennial.checks.replay import newest_difference
+
     run = line.current
     difference = await newest_difference(engine, workflows, line.subscription) if workflows else None
     if difference and difference.event:
@@ -45,7 +49,7 @@ async def before_error(engine: Engine, workflows: Sequence[type], line: Line, st
         return _before(line, steps, _point_of(run, difference.event), why)
     now = await look_at(engine, line.subscription)
     if difference or now.task_attempts > 1:
-        return _before(line, steps, _last(line), _last_failure(run) or (difference.wanted if difference else ""))
+        return _before(line, steps, _last(line), await _why(engine, line, difference))
     if now.failing:
         worst = max(now.failing, key=lambda each: each.attempt)
         step = next(step for step in reversed(steps) if not step.is_done and step.activity == worst.activity)
@@ -73,12 +77,5 @@ def _points(run: Run) -> list[Point]:
     return points_of(run, [COMPLETED]) or points_of(run, [FAILED, TIMED_OUT])
 
 
-def _last_failure(run: Run) -> str:
-    failures = [event.workflow_task_failed_event_attributes for event in run.events if event.event_type == FAILED]
-    return _innermost(failures[-1].failure) if failures else ""
-
-
-def _innermost(failure: Failure) -> str:
-    while failure.HasField("cause"):
-        failure = failure.cause
-    return " ".join(failure.message.split())
+async def _why(engine: Engine, line: Line, difference: "Difference | None") -> str:
+    return await task_failure(engine, line.subscription) or (difference.wanted if difference else "")

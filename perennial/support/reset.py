@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perennial.checks.stuck import look_at
+from perennial.checks.look import look_at
 from perennial.contracts.workflows import Progress
 from perennial.db.models import Subscription
 from perennial.domain.errors import CommandRefused, EngineUnavailable

@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`at` is domain time (UTC). `is_done`: its activity has answered. `build` is that of the worker that decided it."""
+    """`at` is domain time (UTC). `is_done`: its activity has answered. `build`: of the worker that decided it."""
 
     number: int
     name: str

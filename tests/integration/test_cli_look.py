@@ -161,7 +161,11 @@ def test_checks(cli: Cli, subscribed: Subscribed) -> None:
         ("bill", "cus_none"),
         ("timeline", "sub_none"),
         ("support", "timeline", "sub_none"),
-        ("support", "retry", "sub_none"),
+        ("support", "retry", "sub_none", "--reason", "asked"),
+        ("support", "rebuild", "sub_none", "--reason", "asked"),
+        ("support", "park", "sub_none", "--reason", "asked"),
+        ("support", "steps", "sub_none"),
+        ("support", "reset", "sub_none", "--to", "1"),
         ("check", "nonsense"),
     ],
 )

@@ -51,7 +51,7 @@ def test_everybody_to_the_new_version_from_a_file(cli: Cli, newcomer: Callable[.
     late = cli("plans", "cancel-migration", begun["id"])
     assert (late.code, late.err) == (1, "conflict: the migration is completed\n")
     assert cli("plans", "migration", "mig_nope").code == 2
-    assert cli("support", "retry", begun["id"]).out == f"{begun['id']}: nothing fails\n"
+    assert cli("support", "retry", begun["id"], "--reason", "asked").out == f"{begun['id']}: nothing fails\n"
 
 
 def test_what_is_wrong_in_a_file_is_named(cli: Cli, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_what_moves_is_not_stuck(cli: Cli, subscribed: Subscribed) -> None:
     made = subscribed()
     found = {row["id"] for row in cli("support", "stuck", "--json").json["data"]}
     assert made["id"] not in found
-    assert cli("support", "retry", made["id"]).out == f"{made['id']}: nothing is due\n"
+    assert cli("support", "retry", made["id"], "--reason", "asked").out == f"{made['id']}: nothing is due\n"
 
 
 def test_a_failing_activity_is_found_with_its_cause_and_tried_again(cli: Cli, subscribed: Subscribed) -> None:
@@ -140,7 +140,7 @@ def test_a_failing_activity_is_found_with_its_cause_and_tried_again(cli: Cli, su
     assert row["failing"][0]["attempt"] >= 3
     assert made["id"] in cli("support", "stuck").out
     for _ in range(3):
-        assert "tries again now: collect" in cli("support", "retry", made["id"]).out
+        assert "tries again now: collect" in cli("support", "retry", made["id"], "--reason", "asked").out
         time.sleep(0.3)
     eventually(lambda: cli("subscriptions", "show", made["id"], "--json").json["subscription"]["status"] == "active")
     paid = cli("payments", "list", "--customer", made["customer_id"], "--status", "succeeded", "--json").json["data"]
@@ -164,7 +164,7 @@ def test_a_lost_workflow_is_found_and_started_again(cli: Cli, subscribed: Subscr
     assert said.code == 1
     assert f"rows_match_workflows: {made['id']}: it lives, but no workflow runs for it" in said.out
 
-    assert "its workflow was missing and is started again" in cli("support", "retry", made["id"]).out
+    assert "its workflow was missing and is started again" in cli("support", "retry", made["id"], "--reason", "asked").out
 
     eventually(lambda: not stuck())
     assert cli("subscriptions", "skip-next", made["id"], "--json").json["skip_next"] is True

@@ -12,7 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
 from perennial.checks.replay import replay_one
-from perennial.checks.stuck import look_at
+from perennial.checks.look import look_at
 from perennial.domain.errors import CommandRefused
 from perennial.engine import subscriptions
 from perennial.engine.context import Engine

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
 
-from perennial.checks.stuck import Failing
+from perennial.checks.look import Failing
 from perennial.contracts.views import view_of
 from perennial.db.models import Subscription
 from perennial.domain import subscription as core
@@ -22,7 +22,6 @@ from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
 from perennial.engine.runs import CommandPending
 
-ACTOR = "cli"
 Make = Callable[[Session, Subscription, datetime], c.Command]
 
 
@@ -36,7 +35,7 @@ class Nudged:
     status: str
 
 
-async def nudge(engine: Engine, subscription: str) -> Nudged:
+async def nudge(engine: Engine, subscription: str, actor: str = "cli") -> Nudged:
     """Act on what is overdue, then try what is owed. A workflow that is missing is started again on the way.
 
     Raises:
@@ -47,11 +46,11 @@ async def nudge(engine: Engine, subscription: str) -> Nudged:
     due = core.next_due(state)
     if not state.is_begun or (due is not None and due.at <= now):
         did.append(f"acted on: {due.kind.value} of {due.at:%Y-%m-%d %H:%M}" if due else "begun")
-        if not await knock(engine, subscription):
+        if not await knock(engine, subscription, actor):
             did.append("still under way")
         state, _ = await engine.read(lambda session: _standing(engine, session, subscription))
     if state.collection:
-        did.append(await _collect(engine, state, state.collection))
+        did.append(await _collect(engine, state, state.collection, actor))
     return Nudged(
         subscription, state.terms.code, "; ".join(did) or "nothing is due", await _status(engine, subscription)
     )
@@ -73,19 +72,19 @@ def _standing(engine: Engine, session: Session, subscription: str) -> tuple[Stat
     return states.current(session, row), subscriptions.edge_time(engine, session, row.test_clock_id)
 
 
-async def knock(engine: Engine, subscription: str) -> bool:
+async def knock(engine: Engine, subscription: str, actor: str = "cli") -> bool:
     """News of no invoice changes nothing, but before it is heard everything due earlier is acted upon.
 
     False when that takes longer than a caller is kept waiting.
     """
 
     def make(_session: Session, _row: Subscription, at: datetime) -> c.Command:
-        return c.PaymentEvent(request_id=new_id("req"), at=at, actor=ACTOR, invoice="", attempt=0)
+        return c.PaymentEvent(request_id=new_id("req"), at=at, actor=actor, invoice="", attempt=0)
 
     return await _sent(engine, subscription, "payment_event", make)
 
 
-async def _collect(engine: Engine, state: State, case: Collection) -> str:
+async def _collect(engine: Engine, state: State, case: Collection, actor: str) -> str:
     if case.in_flight:
         return "its payment is under way"
     if state.payment_method_id is None:
@@ -95,7 +94,7 @@ async def _collect(engine: Engine, state: State, case: Collection) -> str:
         return f"waits for the customer ({case.code})"
 
     def make(_session: Session, _row: Subscription, at: datetime) -> c.Command:
-        return c.RetryPayment(request_id=new_id("req"), at=at, actor=ACTOR)
+        return c.RetryPayment(request_id=new_id("req"), at=at, actor=actor)
 
     try:
         done = await _sent(engine, state.id, "retry_payment", make)
