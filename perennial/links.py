@@ -33,9 +33,9 @@ def checkout_url(settings: Settings, session_id: str) -> str:
     return f"{public_url(settings)}/checkout/{session_id}?key={checkout_secret(settings, session_id)}"
 
 
-def pay_path(settings: Settings, invoice_id: str) -> str:
-    """The way to pay this invoice, for mails."""
-    return f"/pay/{invoice_id}/{_signed(settings, f'pay:{invoice_id}')}"
+def pay_url(settings: Settings, invoice_id: str) -> str:
+    """Where this invoice is paid, for mails."""
+    return f"{public_url(settings)}/pay/{invoice_id}/{_signed(settings, f'pay:{invoice_id}')}"
 
 
 def is_pay_token(settings: Settings, invoice_id: str, token: str) -> bool:

@@ -6,15 +6,17 @@ It is the composition root of all. They share a process because each is small an
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event, current_thread, main_thread
 
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from perennial import links
 from perennial.config import Settings, load_settings
 from perennial.db.engine import Sessions, make_engine, make_sessions
-from perennial.gateways.registry import api_url, build_dispatcher, build_gateway, prepare_gateway
+from perennial.gateways.registry import build_dispatcher, build_gateway, prepare_gateway
 from perennial.notifications.mailbox import LocalMailbox
 from perennial.notifications.relay import Relay
 from perennial.notifications.usage_alerts import UsageAlerts
@@ -39,7 +41,8 @@ def main(settings: Settings | None = None, stop: Event | None = None) -> None:
     gateway = build_gateway(settings, engine)
     dispatcher = build_dispatcher(settings, engine)
     mailbox = LocalMailbox(sessions, _now, settings.mailbox_channels)
-    relay = Relay(sessions, (mailbox,), _now, base_url=api_url(settings))
+    pay_url = partial(links.pay_url, settings)
+    relay = Relay(sessions, (mailbox,), _now, base_url=links.public_url(settings), pay_url=pay_url)
     alerts = UsageAlerts(sessions, _now)
     pumps: tuple[Callable[[], int], ...] = (relay.run_once, alerts.run_once)
     if dispatcher is not None:

@@ -12,6 +12,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from perennial.db.models import Customer, Gift, Invoice, OutboxMessage, PlanVersion, Subscription
+from perennial.db.repositories.statuses import OPEN
 from perennial.notifications.kinds import BY_NAME, Audience
 
 Facts = dict[str, Any]
@@ -28,12 +29,13 @@ class Address:
 
 
 class Batch:
-    """The facts of a batch of messages, in four queries however many there are."""
+    """The facts of a batch of messages, in a few queries however many there are."""
 
     def __init__(self, session: Session, messages: Sequence[OutboxMessage]) -> None:
         self._gifts = _gifts(session, _named(messages, "gift"))
         self._subscriptions = _subscriptions(session, {m.subscription_id for m in messages if m.subscription_id})
-        self._invoices = _invoices(session, _named(messages, "invoice"))
+        invoices = _named(messages, "invoice")
+        self._invoices, self._payable = _invoices(session, invoices), _payable(session, invoices)
         customers = {m.customer_id for m in messages if m.customer_id}
         customers |= {facts["giver_id"] for facts in self._gifts.values()}
         self._customers = _customers(session, customers)
@@ -51,7 +53,13 @@ class Batch:
             return giver
         return Address(None, gift["recipient_email"], gift["recipient_name"], giver.timezone)
 
-    def facts(self, message: OutboxMessage, address: Address, absolute: Callable[[str], str]) -> Facts:
+    def facts(
+        self,
+        message: OutboxMessage,
+        address: Address,
+        absolute: Callable[[str], str],
+        pay_url: Callable[[str], str] | None = None,
+    ) -> Facts:
         """Everything the template may use; the payload has the last word."""
         facts: Facts = {
             "customer_name": address.name,
@@ -59,7 +67,10 @@ class Batch:
             "occurred_at": message.occurred_at,
         }
         facts |= self._subscriptions.get(message.subscription_id or "", {})
-        facts |= self._invoices.get(_name(message, "invoice"), {})
+        invoice = _name(message, "invoice")
+        facts |= self._invoices.get(invoice, {})
+        if pay_url is not None and invoice in self._payable:
+            facts["pay_url"] = pay_url(invoice)
         gift = self._gifts.get(_name(message, "gift"))
         if gift is not None:
             facts |= gift | {"giver_name": self._customers[gift["giver_id"]].name}
@@ -103,6 +114,14 @@ def _invoices(session: Session, ids: Iterable[str]) -> dict[str, Facts]:
         row.id: {"invoice_number": row.number, "amount": row.amount_due, "currency": row.currency}
         for row in session.execute(statement)
     }
+
+
+def _payable(session: Session, ids: Iterable[str]) -> set[str]:
+    """Those that can still be paid by their link, while the message is written. A gift is paid when it is bought."""
+    statement = select(Invoice.id).where(
+        Invoice.id.in_(ids), Invoice.status == OPEN, Invoice.amount_due > 0, Invoice.gift_id.is_(None)
+    )
+    return set(session.scalars(statement))
 
 
 def _gifts(session: Session, ids: Iterable[str]) -> dict[str, Facts]:

@@ -3,8 +3,8 @@
 `needs` are variables that must be there: a message without one is a poisoned row of the outbox, not a mail with a hole.
 `may` are those that the template asks for before it uses them. Every message knows `customer_name`, `timezone` and
 `occurred_at`; messages of a subscription `plan` and `quantity`; messages with `invoice` in their payload
-`invoice_number`, `amount` and `currency`; messages with `gift` in it everything of the gift (see `context.py`).
-The payload of the outbox has the last word.
+`invoice_number`, `amount` and `currency`, and `pay_url` as long as it is open; messages with `gift` in it everything
+of the gift (see `context.py`). The payload of the outbox has the last word.
 """
 
 from dataclasses import dataclass, field
@@ -44,11 +44,11 @@ KINDS: tuple[Kind, ...] = (
     _kind("plan_changed", "plan quantity", may="effective_at"),
     _kind("trial_ending", "plan ends_at amount currency"),
     _kind("renewal_reminder", "plan ends_at amount currency"),
-    _kind("invoice_issued", "invoice_number amount currency"),
+    _kind("invoice_issued", "invoice_number amount currency", may="pay_url"),
     _kind("receipt", "invoice_number amount currency"),
-    _kind("payment_failed", "invoice_number amount currency code", may="next_attempt_at"),
-    _kind("payment_overdue", "invoice_number amount currency"),
-    _kind("payment_action_required", "invoice_number amount currency action_url"),
+    _kind("payment_failed", "invoice_number amount currency code", may="next_attempt_at pay_url"),
+    _kind("payment_overdue", "invoice_number amount currency", may="pay_url"),
+    _kind("payment_action_required", "invoice_number amount currency action_url", may="pay_url"),
     _kind("refund_sent", "amount currency", may="invoice_number"),
     _kind("card_expiring", "brand last4 exp_month exp_year"),
     _kind("card_updated", "brand last4 exp_month exp_year"),

@@ -31,7 +31,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """`clock` tells machine time (aware UTC). `base_url` is put before links that are only a path."""
+    """`clock` tells machine time (aware UTC). `base_url` is put before links that are only a path.
+
+    `pay_url` makes the link by which an invoice is paid; without it no message has one.
+    """
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class Relay:
         clock: Callable[[], datetime],
         *,
         base_url: str = "",
+        pay_url: Callable[[str], str] | None = None,
     ) -> None:
         self._sessions = sessions
         self._notifiers = notifiers
         self._clock = clock
         self._base_url = base_url
+        self._pay_url = pay_url
 
     def run_once(self, limit: int = 100) -> int:
         """Deliver what is due, oldest first, at most `limit` messages. Answers how many were taken up."""
@@ -91,7 +96,7 @@ class Relay:
         address = batch.address(message)
         if address is None:
             raise DeliveryFailed(f"nobody to tell: customer {message.customer_id}")
-        rendered = render(message.kind, batch.facts(message, address, self._absolute))
+        rendered = render(message.kind, batch.facts(message, address, self._absolute, self._pay_url))
         return Notification(
             key=message.key,
             kind=message.kind,
@@ -111,4 +116,4 @@ class Relay:
         _log.warning("message_not_delivered", key=message.key, attempts=message.attempts, error=message.last_error)
 
     def _absolute(self, link: str) -> str:
-        return urljoin(self._base_url, link) if self._base_url else link
+        return urljoin(f"{self._base_url.rstrip('/')}/", link.lstrip("/")) if self._base_url else link

@@ -67,6 +67,11 @@ class Shopper:
         assert self._page is not None, "nothing has been opened"
         return self._page
 
+    def turn_to(self, page: Page) -> "Shopper":
+        """Another window."""
+        self._page = page
+        return self
+
     async def open(self, url: str) -> Page:
         self._page = Page(await self.browser.get(url, follow_redirects=True))
         return self._page

@@ -6,13 +6,13 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import OperationalError
 
 from perennial import relay as process
 from perennial.config import Settings
 from perennial.db.engine import Sessions, unit_of_work
-from perennial.db.models import MailboxMessage, OutboxMessage
+from perennial.db.models import Invoice, MailboxMessage, OutboxMessage
 from perennial.db.repositories.records import write_messages
 from perennial.domain.subscription.effects import Message
 from perennial.notifications.mailbox import LocalMailbox
@@ -82,6 +82,22 @@ def test_a_message_knows_its_customer_plan_and_invoice(sessions: Sessions, relay
     assert "JPY 1999 for invoice INV-000001" in action.body
     assert "https://billing.example/simulator/x" in action.body
     assert started.subject == "Your Team subscription has started"
+
+
+@pytest.mark.parametrize("kind", ["invoice_issued", "payment_failed", "payment_overdue", "payment_action_required"])
+def test_what_is_open_can_be_paid_by_a_link(sessions: Sessions, clock: Clock, kind: str) -> None:
+    payload = {"invoice": "inv_1", "code": "expired_card", "action_url": "/simulator/x"}
+    relay = Relay(
+        sessions, [LocalMailbox(sessions, clock)], clock, pay_url=lambda invoice: f"https://pay.example/{invoice}"
+    )
+    for status in ("open", "paid"):
+        with unit_of_work(sessions) as session:
+            session.execute(update(Invoice).values(status=status))
+        say(sessions, kind, status, payload)
+        relay.run_once()
+    open_, paid = mailbox(sessions)
+    assert "https://pay.example/inv_1" in open_.body
+    assert "pay.example" not in paid.body
 
 
 def test_the_payload_has_the_last_word(sessions: Sessions, relay: Relay) -> None:

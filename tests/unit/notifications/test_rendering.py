@@ -25,6 +25,7 @@ FACTS = {
     "invoice_number": "INV-000042",
     "code": "insufficient_funds",
     "action_url": "https://billing.example/pay",
+    "pay_url": "https://billing.example/pay/inv_1/token",
     "brand": "visa",
     "last4": "4242",
     "exp_month": 3,
