@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from perennial.checks import books, documents, gateway, renewals, revenue, slices, spans, usage, workflows
+from perennial.checks import books, disputes, documents, gateway, renewals, revenue, slices, spans, usage, workflows
 from perennial.checks.result import EVERYTHING, SHOWN, Check, CheckResult, Outcome, in_database, lasting
 from perennial.domain.errors import NotFound
 from perennial.engine.context import Engine
@@ -92,6 +92,12 @@ CHECKS: tuple[Check, ...] = (
         in_database(gateway.reconciliation_finds_nothing),
     ),
     Check("gateway_agrees", "the gateway's books and ours agree", lasting(gateway.gateway_agrees)),
+    Check(
+        "disputes_equal_ledger",
+        "what is disputed or lost is in the books, and was not refunded too",
+        in_database(disputes.disputes_equal_ledger),
+    ),
+    Check("disputes_agree", "the bank has what we book as disputed", lasting(disputes.disputes_agree)),
     Check("no_payment_hangs", "no payment or refund is pending for long", in_database(documents.no_payment_hangs)),
     Check(
         "messages_are_delivered",

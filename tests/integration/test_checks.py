@@ -10,13 +10,14 @@ from perennial.domain.errors import NotFound
 from perennial.engine.context import Engine
 from perennial.ports import ChargeRequest
 from tests.integration.planted.books import BOOKS
+from tests.integration.planted.disputes import DISPUTES
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT, PAID, Defect
 from tests.integration.planted.payments import PAYMENTS
 from tests.integration.planted.service import SERVICE
 from tests.integration.planted.usage import USAGE
 from tests.integration.world import World
 
-DEFECTS = (*BOOKS, *SERVICE, *PAYMENTS, *USAGE)
+DEFECTS = (*BOOKS, *SERVICE, *PAYMENTS, *DISPUTES, *USAGE)
 
 
 @pytest.fixture(autouse=True)

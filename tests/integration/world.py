@@ -7,10 +7,12 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from perennial.domain.calendar import Period
 from perennial.domain.catalog import PlanTerms
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.drafts import CollectBy, DraftLine
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import Command, RefundPolicy, When
@@ -19,6 +21,7 @@ from perennial.engine import (
     credit_notes,
     customers,
     demo_catalog,
+    disputes,
     drafts,
     gifts,
     invoices,
@@ -32,6 +35,7 @@ from perennial.engine.drafts import NewDraft
 from perennial.engine.gifts import NewGift
 from perennial.engine.invoices import Request
 from perennial.engine.subscriptions import NewSubscription
+from perennial.ports import GatewayEvent, GatewayEventKind
 
 BEGIN = datetime(2026, 1, 31, 10, tzinfo=UTC)
 
@@ -74,6 +78,19 @@ class World:
 
         await subscriptions.command(self.engine, self.named[name], update, make)
 
+    async def dispute(self, name: str, *news: DisputeStatus) -> None:
+        """The first charge of a subscription, as its bank has it in the end."""
+        find = text(
+            "SELECT a.id, a.key, a.amount, a.currency FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id "
+            "WHERE i.subscription_id = :id AND a.status = 'succeeded' ORDER BY a.started_at LIMIT 1"
+        )
+        row = await self.engine.read(lambda session: session.execute(find, {"id": self.named[name]}).one())
+        for each in news:
+            ref = await disputes.simulate(self.engine, row.id, each)
+            kind = GatewayEventKind(f"dispute_{'opened' if each is DisputeStatus.OPEN else each.value}")
+            event = GatewayEvent(f"{ref}:{each}", kind, row.key, ref, None, "fraudulent", row.amount, row.currency)
+            await disputes.hear(self.engine, "simulator", event)
+
     async def pass_days(self, days: int) -> None:
         await clocks.advance(self.engine, self.clock_id, by=timedelta(days=days))
 
@@ -105,6 +122,8 @@ async def _open(world: World) -> None:
     await world.subscribe("seats", "team-monthly", quantity=3)
     await world.subscribe("never_paid", "basic-monthly", "pm_card_chargeDeclined")
     await world.subscribe("paused", "standard-monthly", currency="JPY", timezone="Asia/Tokyo")
+    for name in ("disputed", "dispute_won", "dispute_lost"):
+        await world.subscribe(name, "basic-monthly")
 
 
 async def _give(world: World) -> None:
@@ -156,10 +175,14 @@ async def _live(world: World) -> None:
     await world.pass_days(7)
     await world.command("trial", "resume", c.Resume)
     await world.command("paused", "resume", c.Resume)
+    for name in ("disputed", "dispute_won", "dispute_lost"):
+        await world.dispute(name, DisputeStatus.OPEN)
     await world.pass_days(20)
     await world.command("yearly", "change_plan", c.ChangePlan, terms=terms("standard-yearly"))
     await world.command("seats", "change_quantity", c.ChangeQuantity, quantity=2)
     await world.pass_days(40)
+    await world.dispute("dispute_won", DisputeStatus.WON)
+    await world.dispute("dispute_lost", DisputeStatus.LOST)
     await world.command("weekly", "cancel", c.Cancel, when=When.NOW, refund=RefundPolicy.PRORATED)
     await world.command("seats", "cancel", c.Cancel, when=When.PERIOD_END)
     weekly = terms("box-weekly", "EUR")
