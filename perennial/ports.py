@@ -205,7 +205,10 @@ class GatewayEvent:
 
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
-    """One charge as the gateway's books have it; `refunded` is the sum given back. For reconciliation."""
+    """One charge as the gateway's books have it; `refunded` is the sum given back. For reconciliation.
+
+    `disputed` is what the cardholder's bank holds or has kept of it; None where the list does not tell.
+    """
 
     charge_key: str
     gateway_ref: str
@@ -213,6 +216,7 @@ class GatewayPayment:
     amount: int
     currency: str
     refunded: int
+    disputed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

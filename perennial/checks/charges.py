@@ -31,9 +31,16 @@ WITH wanted AS (
         WHERE t.key = 'payment:' || r.key AND e.account = :cash
     ) c ON true
     GROUP BY r.attempt_id
+), contested AS (
+    SELECT d.attempt_id, -sum(e.amount) AS amount
+    FROM wanted w JOIN payment_attempts a ON a.key = w.key JOIN disputes d ON d.attempt_id = a.id
+    JOIN ledger_transactions t ON t.key IN ('opened:' || d.key, 'won:' || d.key)
+    JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = :cash
+    GROUP BY d.attempt_id
 )
 SELECT w.key, coalesce(c.currency, a.currency) AS currency, coalesce(c.amount, 0) AS captured,
-       coalesce(g.amount, 0) AS refunded, coalesce(g.pending, 0) AS refunding, coalesce(a.status, 'unknown') AS status,
+       coalesce(g.amount, 0) AS refunded, coalesce(g.pending, 0) AS refunding, coalesce(x.amount, 0) AS disputed,
+       coalesce(a.status, 'unknown') AS status,
        a.status IN ('pending', 'requires_action', 'processing')
        AND CASE WHEN k.id IS NULL THEN a.started_at >= :long_ago
                 ELSE k.status <> 'ready' OR a.started_at >= k.now END AS young
@@ -41,6 +48,7 @@ FROM wanted w
 LEFT JOIN payment_attempts a ON a.key = w.key AND a.gateway = :gateway
 LEFT JOIN cash c ON c.key = w.key
 LEFT JOIN given_back g ON g.attempt_id = a.id
+LEFT JOIN contested x ON x.attempt_id = a.id
 LEFT JOIN invoices i ON i.id = a.invoice_id
 LEFT JOIN subscriptions s ON s.id = i.subscription_id
 LEFT JOIN gifts f ON f.id = i.gift_id
@@ -53,7 +61,10 @@ _OURS = text(OURS)
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Minor units. `refunding` is on its way back; `status` is the attempt's. In flight: we may be behind."""
+    """Minor units. `refunding` is on its way back; `status` is the attempt's. In flight: we may be behind.
+
+    `disputed` is what the cardholder's bank holds or has kept, None where that is not told.
+    """
 
     currency: str
     captured: int
@@ -61,6 +72,7 @@ class Charge:
     refunding: int = 0
     status: str = ""
     in_flight: bool = False
+    disputed: int | None = None
 
 
 def ours(session: Session, gateway: str, charge_keys: Sequence[str], long_ago: datetime) -> dict[str, Charge]:
@@ -71,7 +83,7 @@ def ours(session: Session, gateway: str, charge_keys: Sequence[str], long_ago: d
 
 def theirs(payment: GatewayPayment) -> Charge:
     captured = payment.amount if payment.status is ChargeStatus.SUCCEEDED else 0
-    return Charge(payment.currency, captured, payment.refunded, status=payment.status.value)
+    return Charge(payment.currency, captured, payment.refunded, status=payment.status.value, disputed=payment.disputed)
 
 
 def differences(mine: Mapping[str, Charge], others: Mapping[str, Charge], who: str) -> Iterator[Found]:
@@ -107,6 +119,8 @@ def _compare(key: str, mine: Charge, other: Charge, who: str) -> Iterator[Found]
         yield Found("currency_differs", key, f"{who} captured {other.currency}, {mine.currency} is posted")
     if not mine.refunded <= other.refunded <= mine.refunded + mine.refunding:
         yield Found("refund_differs", key, f"{who} refunded {other.refunded}, {mine.refunded} are posted")
+    if None not in (mine.disputed, other.disputed) and mine.disputed != other.disputed:
+        yield Found("dispute_differs", key, f"of it {other.disputed} are disputed at {who}, {mine.disputed} are posted")
 
 
 def _sum(charge: Charge) -> str:
@@ -114,4 +128,12 @@ def _sum(charge: Charge) -> str:
 
 
 def _charge(row: Row[Any]) -> Charge:
-    return Charge(row.currency, int(row.captured), int(row.refunded), int(row.refunding), row.status, bool(row.young))
+    return Charge(
+        row.currency,
+        int(row.captured),
+        int(row.refunded),
+        int(row.refunding),
+        row.status,
+        bool(row.young),
+        int(row.disputed),
+    )

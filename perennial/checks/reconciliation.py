@@ -26,7 +26,7 @@ from perennial.ports import ChargeStatus, GatewayPayment, PaymentGateway
 
 _charges = table_of(GatewayCharge)
 _NEW = upsert(_charges)
-_OVERWRITTEN = ("invoice_key", "status", "currency", "captured", "refunded", "listed_at")
+_OVERWRITTEN = ("invoice_key", "status", "currency", "captured", "refunded", "disputed", "listed_at")
 _KEEP = _NEW.on_conflict_do_update(
     index_elements=[_charges.c.gateway, _charges.c.charge_key],
     set_={name: _NEW.excluded[name] for name in _OVERWRITTEN}
@@ -159,6 +159,7 @@ def _kept(name: str, payment: GatewayPayment, began: datetime) -> dict[str, Any]
         "currency": charge.currency,
         "captured": charge.captured,
         "refunded": charge.refunded,
+        "disputed": charge.disputed,
         "listed_at": began,
     }
 

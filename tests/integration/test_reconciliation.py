@@ -11,7 +11,11 @@ from sqlalchemy import text
 from perennial.checks import CHECKS, run_checks
 from perennial.checks.tours import go_round, rounds, skip_round, turn_page
 from perennial.contracts.reconciliation import Place, Tour
+from perennial.db.repositories import disputes
+from perennial.db.repositories.disputes import News
+from perennial.domain.disputes import DisputeStatus
 from perennial.engine.context import Engine
+from perennial.gateways.simulator import SimulatorGateway
 from perennial.ports import ChargeRequest, GatewayPayment, Page, RefundRequest
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT
 from tests.integration.test_checks import spoil
@@ -242,3 +246,21 @@ async def test_every_check_is_in_one_of_the_tours(copy: Engine, healthy: World) 
 async def test_slices_find_nothing_in_a_healthy_book(copy: Engine, healthy: World) -> None:
     assert await found(copy, Tour.CHECKS) == []
     assert [result for result in await run_checks(copy) if not result.ok] == []
+
+
+async def test_a_dispute_that_nobody_told_us_of_is_found(copy: Engine, healthy: World) -> None:
+    """Its webhook was lost: the money is gone at the gateway, and not in the books."""
+    [[key, ref]] = rows(
+        copy, f"SELECT key, gateway_ref FROM payment_attempts WHERE id = {FIRST_ATTEMPT}", **healthy.named
+    )
+    assert isinstance(copy.gateway, SimulatorGateway)
+    dispute = copy.gateway.dispute(ref)
+
+    [finding] = await found(copy)
+    assert (finding.kind, finding.subject) == ("dispute_differs", key)
+    assert finding.detail == "of it 900 are disputed at simulator, 0 are posted"
+    news = News("simulator", dispute, key, DisputeStatus.OPEN, 900, "USD", "fraudulent", copy.clock())
+    assert await copy.write(lambda session: disputes.book(session, news))
+    assert await found(copy) == []
+    copy.gateway.decide_dispute(ref, won=True)
+    assert [finding.detail for finding in await found(copy)] == ["of it 0 are disputed at simulator, 900 are posted"]

@@ -49,7 +49,7 @@ class Tour(Base):
 class GatewayCharge(Base):
     """A charge as its gateway listed it last (`listed_at`, machine time): the other side of every comparison.
 
-    `captured` and `refunded` in minor units. `invoice_key` is the middle of our charge key.
+    Minor units; `disputed` is null where the list does not tell. `invoice_key` is the middle of our charge key.
     """
 
     __tablename__ = "gateway_charges"
@@ -62,4 +62,5 @@ class GatewayCharge(Base):
     currency: Mapped[str]
     captured: Mapped[int]
     refunded: Mapped[int]
+    disputed: Mapped[int | None]
     listed_at: Mapped[datetime]

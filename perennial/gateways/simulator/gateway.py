@@ -37,7 +37,15 @@ _MOST_MINOR_UNITS = 10**12
 _LONGEST_KEY = 255
 # In-flight charges are waited for, so that no smaller id can appear after this page.
 _PAYMENTS_LOCK = text("LOCK TABLE simulator.payments IN SHARE MODE")
-_PAYMENTS = text("SELECT * FROM simulator.payments WHERE id > :after AND amount > 0 ORDER BY id LIMIT :limit")
+_PAYMENTS = text(
+    """
+SELECT p.*, CASE WHEN p.disputed_at IS NULL THEN 0 ELSE (
+    SELECT coalesce(sum(e.amount), 0) FROM simulator.entries e
+    WHERE e.charge_key = p.key AND e.account = 'cardholders' AND e.movement IN ('dispute', 'dispute_won')
+) END AS disputed
+FROM simulator.payments p WHERE p.id > :after AND p.amount > 0 ORDER BY p.id LIMIT :limit
+"""
+)
 
 
 class SimulatorGateway:
@@ -131,6 +139,7 @@ class SimulatorGateway:
                     amount=row.amount,
                     currency=row.currency,
                     refunded=row.refunded,
+                    disputed=int(row.disputed),
                 )
                 for row in page
             ),

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("captured", sa.BigInteger(), nullable=False),
         sa.Column("refunded", sa.BigInteger(), nullable=False),
+        sa.Column("disputed", sa.BigInteger(), nullable=True),
         sa.Column("listed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("gateway", "charge_key", name=op.f("pk_gateway_charges")),
     )
