@@ -57,8 +57,13 @@ def claim_of(request: Request, api_key: str, body: bytes) -> Claim | None:
     key = request.headers.get(HEADER)
     if key is None or not is_usable(key):
         return None
-    scope = f"{api_key}\n{request.method}\n{request.url.path}\n{key}"
-    return Claim(_digest(scope.encode()), _digest(_canonical(body) + request.url.query.encode()))
+    scope = scope_of(api_key, request.method, request.url.path, key)
+    return Claim(scope, _digest(_canonical(body) + request.url.query.encode()))
+
+
+def scope_of(api_key: str, method: str, path: str, key: str) -> str:
+    """What everything is named after that a request with this key makes."""
+    return _digest(f"{api_key}\n{method}\n{path}\n{key}".encode())
 
 
 def is_usable(key: str) -> bool:

@@ -22,7 +22,7 @@ MOST_CUSTOMERS = 2_000
 MOST_MONTHS = 120
 MOST_SEEDS = 2**63 - 1
 # In a pipe nothing is folded that a person would want to search for.
-_PIPE_WIDTH = 160
+PIPE_WIDTH = 160
 
 app = typer.Typer(add_completion=False)
 
@@ -42,13 +42,13 @@ def demo(
 
     Everything happens in a throw-away folder. The checks at the end judge the engine from outside.
     """
-    people = _number("--customers", customers, 1, MOST_CUSTOMERS)
-    duration = _number("--months", months, 1, MOST_MONTHS)
-    groups = populate(people, duration, _number("--seed", seed, 0, MOST_SEEDS))
-    _check_writable(json_file)
+    people = number("--customers", customers, 1, MOST_CUSTOMERS)
+    duration = number("--months", months, 1, MOST_MONTHS)
+    groups = populate(people, duration, number("--seed", seed, 0, MOST_SEEDS))
+    check_writable(json_file)
     _make_folder(papers_folder)
     started = time.monotonic()
-    out = Console() if Console().is_terminal else Console(width=_PIPE_WIDTH)
+    out = Console() if Console().is_terminal else Console(width=PIPE_WIDTH)
     with stage() as settings:
         verdict = asyncio.run(_play(out, settings, groups, duration, papers_folder))
     seconds = time.monotonic() - started
@@ -59,14 +59,14 @@ def demo(
         raise typer.Exit(FOUND_WRONG)
 
 
-def _number(option: str, text: str, least: int, most: int) -> int:
+def number(option: str, text: str, least: int, most: int) -> int:
     """Read here and not by Typer, whose complaint is a box of five lines."""
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
         unusable(f"{option}: {text!r} is not a whole number between {least} and {most}")
     return int(text)
 
 
-def _check_writable(file: Path | None) -> None:
+def check_writable(file: Path | None) -> None:
     try:
         if file is not None:
             file.touch()

@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # Linux alone has it
 
 # The kernel sends the parent-death signal when the *thread* that started the child ends, not the process. So one thread
 # that lives as long as this process starts every child, whichever thread asked for it.
@@ -135,14 +136,7 @@ class ChildProcess:
         """Runs in the child between fork and exec, after the change of user (which would clear the setting)."""
         if not sys.platform.startswith("linux"):
             return None
-        parent, number, prctl = os.getpid(), int(self._death_signal), _libc.prctl
-
-        def ask_the_kernel() -> None:
-            prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-            if os.getppid() != parent:  # it died before we asked
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        return ask_the_kernel
+        return partial(die_with_parent, os.getpid(), int(self._death_signal))
 
     def _read(self, process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
         assert process.stdout is not None
@@ -153,6 +147,15 @@ class ChildProcess:
     def _finish_reading(self) -> None:
         if self._reader is not None and self._reader is not threading.current_thread():
             self._reader.join(timeout=2)
+
+
+def die_with_parent(parent: int, number: int) -> None:
+    """Called in a child: the kernel sends it this signal when `parent` ends. Nothing where the kernel cannot."""
+    if _prctl is None:
+        return
+    _prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it died before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def tail(path: Path, lines: int = 12) -> str:

@@ -25,6 +25,7 @@ class Stack:
         database_url: str | None = None,
         temporal_address: str | None = None,
         temporal_file: bool = True,
+        durable: bool | None = None,
         ui: bool = True,
         namespace: str = NAMESPACE,
         say: Callable[[str], None] = lambda _: None,
@@ -36,6 +37,7 @@ class Stack:
         self._database_url = database_url
         self._temporal_address = temporal_address
         self._temporal_file = temporal_file
+        self._durable = not folder.throw_away if durable is None else durable
         self._ui = ui
         self._say = say
 
@@ -54,12 +56,13 @@ class Stack:
         )
 
     @classmethod
-    def throw_away(cls, *, temporal_file: bool = False, ui: bool = False) -> "Stack":
+    def throw_away(cls, *, temporal_file: bool = False, durable: bool = False, ui: bool = False) -> "Stack":
         """A fresh stack in a temporary folder, removed at the end.
 
         `temporal_file=True` lets Temporal's state survive `temporal.restart()` and `kill()`, at 0.4 of the speed.
+        `durable=True` lets what PostgreSQL has committed survive `postgres.kill()`.
         """
-        return cls(StackFolder.temporary(), temporal_file=temporal_file, ui=ui)
+        return cls(StackFolder.temporary(), temporal_file=temporal_file, durable=durable, ui=ui)
 
     @property
     def database_url(self) -> str:
@@ -135,9 +138,7 @@ class Stack:
 
     def _start_postgres(self) -> EmbeddedPostgres:
         folder = self.folder
-        postgres = EmbeddedPostgres(
-            folder.path / "postgres", folder.log_path("postgres"), durable=not folder.throw_away
-        )
+        postgres = EmbeddedPostgres(folder.path / "postgres", folder.log_path("postgres"), durable=self._durable)
         self.postgres = postgres
         postgres.start()
         return postgres

@@ -1,0 +1,226 @@
+"""Lets the people live: they subscribe, clocks advance from stop to stop, and at each stop people ask for things."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from perennial.chaos.expectation import Asked
+from perennial.chaos.kinds import Kind
+from perennial.chaos.patience import OutOfPatience, persist
+from perennial.chaos.population import Group, Person, Place, Wish
+from perennial.chaos.portal import Portal, Request
+from perennial.db.models import OutboxMessage
+from perennial.engine import clocks, customers, demo_catalog, subscriptions
+from perennial.engine.context import Engine
+from perennial.engine.subscriptions import NewSubscription
+from perennial.gateways.registry import prepare_gateway
+from perennial.gateways.simulator import SimulatorGateway
+
+# An advance, or the answer to a wish, that takes longer than this will not come.
+PATIENCE_SECONDS = 240.0
+_QUIET_SECONDS = 90.0
+# People of one clock who subscribe at the same time.
+_WIDTH = 5
+_PAUSE_SECONDS = 0.2
+_UNDECIDED = text("SELECT count(*) FROM simulator.payments WHERE status = 'processing'")
+_ASKED_BY_BANK = text(
+    "SELECT gateway_ref FROM simulator.payments WHERE customer_reference = :customer AND status = 'requires_action'"
+)
+_UNTOLD = text("SELECT count(*) FROM simulator.events WHERE deliveries_left > 0")
+
+
+@dataclass(slots=True)
+class Diary:
+    """What was asked, by subscription, in rounds; who never got an answer, and what did not arrive."""
+
+    rounds: dict[str, list[list[Asked]]] = field(default_factory=dict)
+    unanswered: list[str] = field(default_factory=list)
+    stranded: list[str] = field(default_factory=list)
+
+
+class Director:
+    """`tick` is called once for each of `steps(groups)`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        portal: Portal,
+        groups: Sequence[Group],
+        kinds: frozenset[Kind],
+        injected: Counter[Kind],
+        tick: Callable[[], None],
+    ) -> None:
+        self.diary = Diary()
+        self._engine = engine
+        self._portal = portal
+        self._groups = groups
+        self._kinds = kinds
+        self._injected = injected
+        self._tick = tick
+        self._banks = SimulatorGateway(engine.db, webhook_secret=engine.settings.webhook_secret)
+
+    async def prepare(self) -> None:
+        """The catalogue, before anything goes wrong."""
+        await asyncio.to_thread(prepare_gateway, self._banks)
+        await demo_catalog.seed(self._engine)
+
+    async def play(self) -> None:
+        """Everything up to the last stop."""
+        await asyncio.gather(*(self._live(group) for group in self._groups))
+
+    async def finish(self) -> None:
+        """When the storm is over: every clock to its end, and nothing is under way any more."""
+        await asyncio.gather(*(self._advance(group, len(group.stops)) for group in self._groups))
+        for _ in range(2):  # what is told last may bring further work
+            try:
+                await persist(self._rest, _QUIET_SECONDS, "quiet")
+            except OutOfPatience:
+                self.diary.stranded.append("messages or webhooks")
+            await asyncio.gather(*(self._advance(group, len(group.stops)) for group in self._groups))
+        for _ in self._groups:
+            self._tick()
+
+    async def _live(self, group: Group) -> None:
+        await self._open(group)
+        self._tick()
+        for number in range(len(group.stops)):
+            if not await self._advance(group, number):
+                return
+            await asyncio.gather(*(self._ask(group, person, number) for person in group.people))
+            if group.stops[number].place is Place.DUNNING:
+                await self._until_decided()
+            self._tick()
+
+    async def _open(self, group: Group) -> None:
+        width = asyncio.Semaphore(_WIDTH)
+        await persist(
+            lambda: clocks.create(self._engine, name=group.timezone, now=group.start, id=group.clock),
+            PATIENCE_SECONDS,
+            group.clock,
+        )
+
+        async def enter(person: Person) -> None:
+            async with width:
+                await self._enter(group, person)
+
+        await asyncio.gather(*(enter(person) for person in group.people))
+        await self._until_decided()
+
+    async def _enter(self, group: Group, person: Person) -> None:
+        async def begin() -> None:
+            await customers.create(
+                self._engine,
+                name=person.name,
+                email=f"{person.name.lower()}{person.number}@example.com",
+                timezone=group.timezone,
+                id=person.customer,
+            )
+            await customers.attach_payment_method(self._engine, person.customer, person.token, id=person.method())
+            new = NewSubscription(
+                customer_id=person.customer,
+                plan=person.plan,
+                currency=person.currency,
+                quantity=person.quantity,
+                test_clock_id=group.clock,
+                id=person.subscription,
+            )
+            await subscriptions.create(self._engine, new)
+
+        self.diary.rounds[person.subscription] = []
+        try:
+            await persist(begin, PATIENCE_SECONDS, person.subscription)
+            if person.authenticates:
+                await persist(lambda: asyncio.to_thread(self._pass_bank, person), PATIENCE_SECONDS, person.subscription)
+        except OutOfPatience:
+            self.diary.unanswered.append(f"{person.subscription} was never opened")
+
+    def _pass_bank(self, person: Person) -> None:
+        """Raises LookupError while the bank has not asked yet."""
+        with self._engine.db.connect() as connection:
+            found = connection.execute(_ASKED_BY_BANK, {"customer": person.customer}).scalars().all()
+        if not found:
+            message = "the bank has not asked"
+            raise LookupError(message)
+        self._banks.authenticate(found[0], success=True)
+
+    async def _advance(self, group: Group, number: int) -> bool:
+        """To the stop with this number, or behind the last one to the end. False when it does not arrive."""
+        to = group.stops[number].at if number < len(group.stops) else group.end
+        try:
+            await persist(lambda: clocks.advance(self._engine, group.clock, to=to), PATIENCE_SECONDS, group.clock)
+        except OutOfPatience:
+            self.diary.stranded.append(f"{group.clock} on its way to {to:%Y-%m-%d}")
+            return False
+        return True
+
+    async def _ask(self, group: Group, person: Person, number: int) -> None:
+        for race, wishes in self._rounds(person, number):
+            if race is not None:
+                self._injected[race] += 1
+            try:
+                asked = await asyncio.gather(*(self._wish(group, person, number, n, wish) for n, wish in wishes))
+                self.diary.rounds[person.subscription].append(list(asked))
+            except OutOfPatience as error:
+                self.diary.unanswered.append(f"{person.subscription}: {error}")
+
+    def _rounds(self, person: Person, number: int) -> Iterator[tuple[Kind | None, list[tuple[int, Wish]]]]:
+        """What this person asks for at this stop. Without its race a wish waits for a quiet day, and for its turn."""
+        here = [(n, wish) for n, wish in enumerate(person.wishes, 1) if self._stop_of(wish) == number]
+        for race, wishes in groupby(here, key=lambda pair: pair[1].race):
+            if race in self._kinds:
+                yield race, list(wishes)
+            else:
+                yield from ((None, [wish]) for wish in wishes)
+
+    def _stop_of(self, wish: Wish) -> int:
+        months = len(self._groups[0].stops) // 3
+        later = min(-(-wish.stop // 3), months) * 3
+        return wish.stop if wish.race is None or wish.race in self._kinds else later
+
+    async def _wish(self, group: Group, person: Person, number: int, n: int, wish: Wish) -> Asked:
+        body: dict[str, Any] = dict(wish.body)
+        if wish.token:
+            body["payment_method_id"] = person.method(n)
+            token = person.token_of(wish)
+            await persist(
+                lambda: customers.attach_payment_method(self._engine, person.customer, token, id=person.method(n)),
+                PATIENCE_SECONDS,
+                person.subscription,
+            )
+        at, key = group.stops[number].at, f"{person.subscription}:{n}"
+        return await self._portal.ask(Request(person.subscription, wish, body, key, at, person.currency))
+
+    async def _until_decided(self) -> None:
+        """No bank still thinks about a charge: time on a clock can pass quicker than any bank decides."""
+
+        async def decided() -> None:
+            waiting = await self._engine.read(lambda session: session.execute(_UNDECIDED).scalar_one())
+            if waiting:
+                message = f"{waiting} undecided"
+                raise LookupError(message)
+
+        try:
+            await persist(decided, PATIENCE_SECONDS, "banks")
+        except OutOfPatience:
+            self.diary.stranded.append("charges that no bank decides")
+
+    async def _rest(self) -> None:
+        """Raises LookupError while a message or webhook waits."""
+        if count := await self._engine.read(_waiting):
+            message = f"{count} wait"
+            raise LookupError(message)
+
+
+def _waiting(session: Session) -> int:
+    letters = session.scalar(select(func.count()).where(OutboxMessage.delivered_at.is_(None)))
+    return (letters or 0) + int(session.execute(_UNTOLD).scalar_one())
+
+
+def steps(groups: Sequence[Group]) -> int:
+    return sum(len(group.stops) + 2 for group in groups)

@@ -1,0 +1,280 @@
+"""Who lives through the chaos: people of a seed with cards and wishes. Pure: the same seed gives the same lives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from perennial.chaos.kinds import Kind
+from perennial.demo.population import BEGINNINGS, NAMES
+from perennial.domain import calendar
+from perennial.domain.calendar import Interval, IntervalUnit
+
+PEOPLE_A_CLOCK = 10
+MOST_CLOCKS = len(BEGINNINGS)
+CURRENCIES = ("USD", "EUR", "JPY", "KWD")
+GOOD_CARDS = ("pm_card_visa", "pm_card_mastercard", "pm_card_amex")
+# A stop this short before something is due: workflows' clocks run on by themselves, so it falls due while people ask.
+JUST_BEFORE = timedelta(seconds=2)
+# After the last stop: long enough for every case of dunning to close, shorter than a month.
+CALM = timedelta(days=20, hours=5)
+_MONTH = Interval(IntervalUnit.MONTH)
+_RETRY_DAY = 3
+
+
+class Place(StrEnum):
+    """Where in a month a stop lies: just before everybody renews, just before dunning's second retry, in between."""
+
+    RENEWAL = "renewal"
+    DUNNING = "dunning"
+    BETWEEN = "between"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    place: Place
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Something that is asked for at the stop with this number: a command's name and the fields of its body.
+
+    Wishes of one person at one stop that belong to the same race are asked at the same time. `by_signal`: sent to the
+    workflow as a signal, as support does. `token`: a card that is given first.
+    """
+
+    stop: int
+    command: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    race: Kind | None = None
+    token: str | None = None
+    by_signal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`authenticates`: the card asks for 3-D Secure once, and its owner passes it."""
+
+    number: int
+    name: str
+    role: str
+    plan: str
+    quantity: int
+    currency: str
+    token: str
+    wishes: tuple[Wish, ...]
+    authenticates: bool = False
+
+    @property
+    def customer(self) -> str:
+        return f"cus_{self.number:04}"
+
+    @property
+    def subscription(self) -> str:
+        return f"sub_{self.number:04}"
+
+    @property
+    def tokens(self) -> Mapping[str, str]:
+        """The cards that this person ever gives, by their ids."""
+        later = {self.method(n): self.token_of(wish) for n, wish in enumerate(self.wishes, 1) if wish.token}
+        return {self.method(): self.token} | later
+
+    @property
+    def bank_is_slow(self) -> bool:
+        """Whether its word comes after the answer, by webhook."""
+        return self.authenticates or self.token.startswith("pm_card_processing")
+
+    def token_of(self, wish: Wish) -> str:
+        return f"{wish.token}:{self.number}"
+
+    def method(self, n: int = 0) -> str:
+        """The id of the card that is given with the wish of number `n` (from 1); 0: the first one."""
+        return f"pm_{self.number:04}_{n}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People on one test clock (UTC). All of them begin at `start` and live in `timezone`."""
+
+    number: int
+    timezone: str
+    start: datetime
+    stops: tuple[Stop, ...]
+    end: datetime
+    people: tuple[Person, ...]
+
+    @property
+    def clock(self) -> str:
+        return f"clk_{self.number:02}"
+
+
+def populate(subscriptions: int, months: int, seed: int) -> tuple[Group, ...]:
+    """So many people; each part of `ROLES` is played before one is played again."""
+    chance = Random(f"chaos {seed}")  # noqa: S311 - a population, no secret
+    clocks = max(1, min(MOST_CLOCKS, subscriptions // PEOPLE_A_CLOCK))
+    beginnings = chance.sample(BEGINNINGS, clocks)
+    people = [_person(chance, number, months) for number in range(subscriptions)]
+    return tuple(
+        _group(chance, number, beginning, months, tuple(people[number::clocks]))
+        for number, beginning in enumerate(beginnings)
+    )
+
+
+def _group(
+    chance: Random, number: int, beginning: tuple[datetime, str], months: int, people: tuple[Person, ...]
+) -> Group:
+    wall, timezone = beginning
+    start, *renewals = (calendar.boundary(wall, _MONTH, timezone, month) for month in range(months + 1))
+    stops = [Stop(Place.BETWEEN, _between(chance, start))]
+    for at in renewals:
+        retry = calendar.add_local_days(at, _RETRY_DAY, timezone)
+        stops += [Stop(Place.RENEWAL, at - JUST_BEFORE), Stop(Place.DUNNING, retry - JUST_BEFORE)]
+        stops.append(Stop(Place.BETWEEN, _between(chance, at)))
+    return Group(number, timezone, start, tuple(stops), (renewals or [start])[-1] + CALM, people)
+
+
+def _between(chance: Random, renewal: datetime) -> datetime:
+    """Four to six days after the renewal, and hours away from the time of day at which things are due."""
+    return renewal + timedelta(days=chance.randint(4, 5), seconds=chance.randrange(4 * 3600, 20 * 3600))
+
+
+def _between_stop(month: int) -> int:
+    return 3 * month
+
+
+def _renewal_stop(month: int) -> int:
+    """From month 1 on."""
+    return 3 * month - 2
+
+
+def _dunning_stop(month: int) -> int:
+    return 3 * month - 1
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    token: str = ""
+    plan: str = ""
+    quantity: int = 1
+    wishes: tuple[Wish, ...] = ()
+    authenticates: bool = False
+
+
+_Role = Callable[[Random, int], _Part]
+
+
+def _person(chance: Random, number: int, months: int) -> Person:
+    role = _cast(chance, number)
+    part = ROLES[role](chance, months)
+    plan = part.plan or chance.choice(("basic-monthly", "standard-monthly"))
+    return Person(
+        number=number,
+        name=NAMES[number % len(NAMES)],
+        role=role,
+        plan=plan,
+        quantity=part.quantity,
+        currency=chance.choice(CURRENCIES),
+        token=f"{part.token or chance.choice(GOOD_CARDS)}:{number}",
+        wishes=tuple(wish for wish in part.wishes if wish.stop <= _between_stop(months)),
+        authenticates=part.authenticates,
+    )
+
+
+def _cast(chance: Random, number: int) -> str:
+    names = tuple(ROLES)
+    return names[number] if number < len(names) else chance.choice(names)
+
+
+def _is_loyal(chance: Random, _months: int) -> _Part:
+    plan = chance.choice(("basic-monthly", "standard-monthly", "team-monthly", "box-weekly", "standard-yearly"))
+    return _Part(plan=plan, quantity=chance.randint(1, 9) if plan == "team-monthly" else 1)
+
+
+def _has_an_unlucky_bank(chance: Random, _months: int) -> _Part:
+    """Answers get lost, calls are refused, answers are slow."""
+    card = chance.choice(("pm_card_captures_then_times_out", "pm_card_times_out_before_capture"))
+    return _Part(token=chance.choice((card, card, f"pm_card_outage_{chance.randint(1, 3)}", "pm_card_slow_120")))
+
+
+def _has_a_slow_bank(chance: Random, _months: int) -> _Part:
+    """What becomes of a charge is told by webhooks."""
+    if chance.random() < 0.5:  # noqa: PLR2004 - a coin
+        return _Part(token="pm_card_threeDSecureOnce", authenticates=True)  # noqa: S106 - a test card
+    return _Part(token=chance.choice(("pm_card_processing_300", "pm_card_webhook_twice", "pm_card_webhook_late_200")))
+
+
+def _is_poor(chance: Random, months: int) -> _Part:
+    """A renewal is declined; at the instant of a retry by the policy the customer tries it too."""
+    month = chance.randint(1, max(months, 1))
+    token = f"pm_card_declines_charges_{month + 1}_to_{month + 1 + chance.randint(1, 2)}"
+    retry = Wish(_dunning_stop(month), "retry_payment", race=Kind.RACE_PORTAL, by_signal=chance.random() < 0.3)  # noqa: PLR2004
+    again = Wish(_dunning_stop(month), "retry_payment", race=Kind.RACE_PORTAL)
+    return _Part(token=token, wishes=(retry, again)[: chance.randint(1, 2)])
+
+
+def _pays_at_the_last_moment(chance: Random, months: int) -> _Part:
+    """The card is dead from a renewal on; a new one comes at the instant of that renewal."""
+    month = chance.randint(1, max(months, 1))
+    stop = _renewal_stop(month)
+    new = Wish(stop, "set_payment_method", race=Kind.RACE_CHECKOUT, token=chance.choice(GOOD_CARDS))
+    pay = Wish(stop, "retry_payment", race=Kind.RACE_CHECKOUT)
+    return _Part(token=f"pm_card_dies_after_{month}", wishes=(new, pay)[: chance.randint(1, 2)])
+
+
+def _leaves_at_the_renewal(chance: Random, months: int) -> _Part:
+    stop = _renewal_stop(chance.randint(1, max(months, 1)))
+    body: dict[str, Any] = {"when": "period_end"}
+    if chance.random() < 0.7:  # noqa: PLR2004 - most of them
+        body = {"when": "now", "refund": chance.choice(("none", "prorated", "full"))}
+    return _Part(wishes=(Wish(stop, "cancel", body, race=Kind.RACE_CANCEL, by_signal=chance.random() < 0.3),))  # noqa: PLR2004
+
+
+def _upgrades_twice(chance: Random, months: int) -> _Part:
+    """Two browser tabs, now in the middle of a month, now at the renewal."""
+    month = chance.randint(1, max(months, 1))
+    stop = chance.choice((_between_stop(month - 1), _renewal_stop(month)))
+    tabs: list[tuple[str, dict[str, Any]]]
+    if chance.random() < 0.5:  # noqa: PLR2004 - a coin
+        tabs = [("change_plan", {"plan": plan}) for plan in ("standard-monthly", "premium-monthly")]
+        plan, quantity = "basic-monthly", 1
+    else:
+        seats = sorted(chance.sample(range(3, 12), 2))
+        tabs = [("change_quantity", {"quantity": count}) for count in seats]
+        plan, quantity = "team-monthly", 2
+    wishes = tuple(Wish(stop, command, body, race=Kind.RACE_UPGRADE) for command, body in tabs)
+    return _Part(plan=plan, quantity=quantity, wishes=wishes)
+
+
+def _pauses(chance: Random, months: int) -> _Part:
+    first = chance.randint(0, max(months - 1, 0))
+    pause = Wish(_between_stop(first), "pause", by_signal=chance.random() < 0.5)  # noqa: PLR2004 - a coin
+    return _Part(wishes=(pause, Wish(_between_stop(first + 1), "resume")))
+
+
+def _wavers(chance: Random, months: int) -> _Part:
+    stop = _between_stop(chance.randint(0, max(months, 1)))
+    return _Part(wishes=(Wish(stop, "cancel", {"when": "period_end"}), Wish(stop, "undo_cancel")))
+
+
+def _skips(chance: Random, months: int) -> _Part:
+    return _Part(wishes=(Wish(_between_stop(chance.randint(0, max(months - 1, 0))), "skip_next"),))
+
+
+ROLES: Mapping[str, _Role] = {
+    "is loyal": _is_loyal,
+    "pays at the last moment": _pays_at_the_last_moment,
+    "is poor": _is_poor,
+    "leaves at the renewal": _leaves_at_the_renewal,
+    "upgrades twice": _upgrades_twice,
+    "has an unlucky bank": _has_an_unlucky_bank,
+    "has a slow bank": _has_a_slow_bank,
+    "pauses": _pauses,
+    "wavers": _wavers,
+    "skips": _skips,
+}
