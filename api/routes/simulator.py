@@ -24,10 +24,16 @@ from perennial.ports import ChargeStatus, GatewayRefused
 router = APIRouter(prefix="/simulator", include_in_schema=False)
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank (simulated)</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body style="font:16px/1.5 system-ui;max-width:34rem;margin:4rem auto;padding:0 1rem"><h1>Your bank</h1>{content}
-</body></html>"""
-_QUESTION = """<p>A merchant wants to charge your card: <code>{reference}</code>. Is that you?</p>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><style>
+body {{ margin: 0; padding: 1rem; background: #eceff3; color: #16202e; font: 16px/1.5 system-ui, sans-serif }}
+main {{ max-width: 26rem; margin: 12vh auto 0; padding: 2rem; background: #fff; border-top: 4px solid #8a5a00;
+border-radius: .5rem; box-shadow: 0 1px 4px #16202e33; overflow-wrap: anywhere }}
+h1 {{ margin: 0 0 .5rem; font-size: 1.4rem }} code {{ font-size: .85em }}
+button {{ width: 100%; margin-top: .75rem; padding: .8rem; border: 1px solid #8a5a00; border-radius: .4rem;
+background: #8a5a00; color: #fff; font: inherit; font-weight: 600; cursor: pointer }}
+form + form button {{ background: #fff; color: #5f3e00 }}
+</style></head><body><main><h1>Your bank (simulated)</h1>{content}</main></body></html>"""
+_QUESTION = """<p>A merchant wants to charge your card. Is that you?</p><p><code>{reference}</code></p>
 <form method="post" action="?{passes}"><button>Yes, authenticate</button></form>
 <form method="post" action="?{fails}"><button>No, refuse</button></form>"""
 _ANSWERS = {
