@@ -8,10 +8,11 @@ from temporalio import activity
 from perennial.books.monthly import close_months
 from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.models import IdempotencyKey
-from perennial.db.repositories import credits
+from perennial.db.repositories import card_reminders, credits
 
 # A client that repeats a request does so within minutes; a week leaves room for one that was mended by hand.
 KEYS_ARE_KEPT = timedelta(days=7)
+CARDS_AT_ONCE = 500
 
 
 class BookkeepingActivities:
@@ -28,6 +29,18 @@ class BookkeepingActivities:
             if not expired:
                 return count
             count += len(expired)
+
+    @activity.defn
+    def remind_of_cards(self, as_of: datetime) -> int:
+        """Writes the reminders of cards that expire, each once; how many are due."""
+        count, after = 0, ""
+        while True:
+            with unit_of_work(self._sessions) as session:
+                last, told = card_reminders.tell(session, as_of, after, CARDS_AT_ONCE)
+            count += told
+            if last is None:
+                return count
+            after = last
 
     @activity.defn
     def close_months(self, as_of: datetime) -> int:

@@ -36,4 +36,26 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         books.expire_credits,
         books.close_months,
         books.forget_idempotency_keys,
+        books.remind_of_cards,
     ]
+
+
+def writers(engine: Engine) -> dict[str, Callable[..., Any]]:
+    """Those that write rows of subscriptions, gifts and one-off invoices, by the name that histories have of them.
+
+    After a restore of an older database they are run again with what they were handed (`perennial recover`).
+    """
+    billing = BillingActivities(engine.sessions, engine.gateway, engine.taxes)
+    one_off = OneOffActivities(engine.sessions, engine.taxes)
+    return {
+        "bill": billing.bill,
+        "collect": billing.collect,
+        "settle": billing.settle,
+        "close": billing.close,
+        "credit": billing.credit,
+        "receive": billing.receive,
+        "record": RecordActivities(engine.sessions).record,
+        "record_gift": GiftActivities(engine.sessions).record,
+        "issue_one_off": one_off.issue,
+        "record_one_off": one_off.record,
+    }

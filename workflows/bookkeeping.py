@@ -1,4 +1,6 @@
-"""What is done once a day and belongs to nobody's subscription: months are closed, credit expires, old keys go."""
+"""What is done once a day and belongs to nobody's subscription: months are closed, credit expires, old keys go,
+holders of cards that expire are reminded.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -25,7 +27,8 @@ class BookkeepingWorkflow:
         expired = await self._step(BookkeepingActivities.expire_credits, as_of, "let credit expire")
         closed = await self._step(BookkeepingActivities.close_months, as_of, "close months that are over")
         forgotten = await self._step(BookkeepingActivities.forget_idempotency_keys, as_of, "forget old keys")
-        return Kept(expired, closed, forgotten)
+        reminded = await self._step(BookkeepingActivities.remind_of_cards, as_of, "remind of cards that expire")
+        return Kept(expired, closed, forgotten, reminded)
 
     async def _step(self, step: Callable[[BookkeepingActivities, datetime], int], as_of: datetime, words: str) -> int:
         return await workflow.execute_activity_method(

@@ -80,8 +80,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a day of bookkeeping has done: grants that expired, postings of revenue, keys that were dropped."""
+    """What a day of bookkeeping has done: grants that expired, postings of revenue, keys that were dropped.
+
+    `card_reminders`: cards whose expiry is to be told, those that were told of before among them.
+    """
 
     expired_grants: int
     closed_months: int
     forgotten_keys: int
+    card_reminders: int = 0

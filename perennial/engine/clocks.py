@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.contracts.workflows import Progress
 from perennial.db.models import Gift, OneOffInvoice, Subscription, TestClock
-from perennial.db.repositories import usage_alerts
+from perennial.db.repositories import card_reminders, usage_alerts
 from perennial.db.repositories.drafts import FINALISED
 from perennial.domain.errors import ClockAdvancing, ClockBackwards, InvalidInput, NotFound
 from perennial.engine import gifts, one_off, runs
@@ -108,6 +108,7 @@ def _aim(session: Session, clock_id: str, to: datetime | None, by: timedelta | N
 
 def _arrive(session: Session, clock_id: str, target: datetime) -> TestClock:
     clock = _require(session, clock_id, lock=True)
+    card_reminders.tell_clock(session, clock_id, clock.now, target)
     clock.now, clock.target, clock.status = target, None, "ready"
     return clock
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from perennial.db.models import Customer, Gift, Invoice, OutboxMessage, PlanVersion, Subscription
+from perennial.db.models import Customer, Gift, Invoice, OutboxMessage, PaymentMethod, PlanVersion, Subscription
 from perennial.db.repositories.statuses import OPEN
 from perennial.notifications.kinds import BY_NAME, Audience
 
@@ -36,6 +36,7 @@ class Batch:
         self._subscriptions = _subscriptions(session, {m.subscription_id for m in messages if m.subscription_id})
         invoices = _named(messages, "invoice")
         self._invoices, self._payable = _invoices(session, invoices), _payable(session, invoices)
+        self._cards = _cards(session, _named(messages, "payment_method"))
         customers = {m.customer_id for m in messages if m.customer_id}
         customers |= {facts["giver_id"] for facts in self._gifts.values()}
         self._customers = _customers(session, customers)
@@ -71,6 +72,7 @@ class Batch:
         facts |= self._invoices.get(invoice, {})
         if pay_url is not None and invoice in self._payable:
             facts["pay_url"] = pay_url(invoice)
+        facts |= self._cards.get(_name(message, "payment_method"), {})
         gift = self._gifts.get(_name(message, "gift"))
         if gift is not None:
             facts |= gift | {"giver_name": self._customers[gift["giver_id"]].name}
@@ -122,6 +124,14 @@ def _payable(session: Session, ids: Iterable[str]) -> set[str]:
         Invoice.id.in_(ids), Invoice.status == OPEN, Invoice.amount_due > 0, Invoice.gift_id.is_(None)
     )
     return set(session.scalars(statement))
+
+
+def _cards(session: Session, ids: Iterable[str]) -> dict[str, Facts]:
+    statement = select(PaymentMethod).where(PaymentMethod.id.in_(ids))
+    return {
+        row.id: {"brand": row.brand, "last4": row.last4, "exp_month": row.exp_month, "exp_year": row.exp_year}
+        for row in session.scalars(statement)
+    }
 
 
 def _gifts(session: Session, ids: Iterable[str]) -> dict[str, Facts]:
