@@ -102,6 +102,12 @@ _GAUGES = (
         ("tour",),
     ),
     _Gauge(
+        "perennial_disputes",
+        "Charges that cardholders contested, by gateway and how the dispute stands.",
+        "SELECT gateway, status, count(*) FROM disputes GROUP BY 1, 2",
+        ("gateway", "status"),
+    ),
+    _Gauge(
         "perennial_webhook_age_seconds",
         "How long the oldest event of a gateway has been waiting to reach its subscription.",
         "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM webhook_events"

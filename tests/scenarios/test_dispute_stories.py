@@ -12,10 +12,11 @@ from perennial.domain.disputes import ChargeDisputed, DisputeStatus, Subscriptio
 from perennial.domain.drafts import DraftLine
 from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription.commands import When
-from perennial.engine import credit_notes, disputes, drafts, one_off, webhooks
+from perennial.engine import credit_notes, disputes, drafts, gifts, one_off, webhooks
 from perennial.engine.context import Engine
 from perennial.engine.credit_notes import NewCreditNote
 from perennial.engine.drafts import NewDraft
+from perennial.engine.gifts import NewGift
 from perennial.engine.invoices import Request
 from perennial.engine.timeline import timeline
 from perennial.gateways.simulator.dispatcher import WebhookDispatcher
@@ -224,3 +225,31 @@ async def test_a_one_off_invoice_is_booked_too(stage: Stage, bank: Bank) -> None
     assert (await stage.books(made))["dispute_losses"] == 30_000
     told = [entry.kind for entry in await timeline(stage.engine, made) if "dispute" in entry.kind]
     assert told == ["charge_disputed", "dispute_decided"]
+
+
+async def test_a_gift_whose_charge_is_disputed_gives_nothing_back(stage: Stage, bank: Bank) -> None:
+    """Canceled, it is only void: the bank has the giver's money already."""
+    clock = await stage.clock("2026-02-01 00:00")
+    gift = await gifts.buy(
+        stage.engine,
+        NewGift(
+            giver_id=await stage.customer(),
+            plan="standard-monthly",
+            currency="USD",
+            periods=3,
+            recipient_email="grace@example.com",
+            recipient_name="Grace",
+            test_clock_id=clock,
+        ),
+    )
+    rows = await stage.rows(
+        "SELECT a.id, a.amount FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id WHERE i.gift_id = :id",
+        id=gift.id,
+    )
+    await bank(rows[0].id, OPEN)
+    assert (await gifts.cancel(stage.engine, gift.id)).status == "canceled"
+    await bank(rows[0].id, LOST)
+    books = await stage.books(gift.id)
+    assert (books["dispute_losses"], books["cash:simulator"]) == (rows[0].amount, 0)
+    assert await stage.rows("SELECT 1 FROM credit_notes n JOIN invoices i ON i.id = n.invoice_id "
+                            "WHERE i.gift_id = :id", id=gift.id) == []  # fmt: skip
