@@ -22,7 +22,7 @@ from perennial.engine.context import Engine
 from perennial.ports import PaymentGateway
 
 # What is told of the whole book at once is told page by page here, and the findings themselves are no check of it.
-_BY_PAGES = frozenset({"gateway_agrees", "reconciliation_finds_nothing"})
+_BY_PAGES = frozenset({"gateway_agrees", "disputes_agree", "reconciliation_finds_nothing"})
 # What can hang between us and a gateway is looked at whenever the gateways are.
 _WITH_GATEWAYS = frozenset({"no_payment_hangs"})
 _log = structlog.get_logger(__name__)

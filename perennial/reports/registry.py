@@ -6,6 +6,7 @@ from perennial.reports import (
     deferred_revenue,
     receivables_aging,
     revenue,
+    settlements,
     tax,
     trial_balance,
 )
@@ -18,6 +19,7 @@ REPORTS: tuple[Report, ...] = (
     trial_balance.REPORT,
     tax.REPORT,
     receivables_aging.REPORT,
+    settlements.REPORT,
 )
 
 

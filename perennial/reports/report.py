@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
 class ParameterKind(StrEnum):
     INSTANT = "instant"
+    DAY = "day"
     TIMEZONE = "timezone"
     CURRENCY = "currency"
 
@@ -82,11 +83,20 @@ def _value(parameter: Parameter, text: str | None) -> Any:
     match parameter.kind:
         case ParameterKind.INSTANT:
             return _instant(parameter.name, text)
+        case ParameterKind.DAY:
+            return _day(parameter.name, text)
         case ParameterKind.TIMEZONE:
             return calendar.check_timezone(text)
         case ParameterKind.CURRENCY:
             exponent(text.upper())
             return text.upper()
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"{text!r} is no day (2026-01-31)", field=name) from None
 
 
 def _instant(name: str, text: str) -> datetime:

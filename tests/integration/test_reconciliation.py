@@ -15,6 +15,7 @@ from perennial.db.repositories import disputes
 from perennial.db.repositories.disputes import News
 from perennial.domain.disputes import DisputeStatus
 from perennial.engine.context import Engine
+from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway
 from perennial.ports import ChargeRequest, GatewayPayment, Page, RefundRequest
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT
@@ -172,7 +173,7 @@ async def test_a_key_that_took_money_twice_is_named(copy: Engine, healthy: World
             [known] = [each for each in _all(copy) if each.charge_key == key]
             return Page((*page.items, replace(known, gateway_ref="another")), None)
 
-    doubled = replace(copy, gateway=Forgetful())
+    doubled = replace(copy, gateways=Gateways(Forgetful()))
     assert [(one.kind, one.subject) for one in await found(doubled)] == [("key_captured_twice", key)]
     assert await found(copy) == []
 
@@ -240,7 +241,7 @@ async def test_every_check_is_in_one_of_the_tours(copy: Engine, healthy: World) 
 
     assert len(names) == len(set(names))
     known = {check.name for check in CHECKS}
-    assert known - set(names) == {"gateway_agrees", "reconciliation_finds_nothing"}
+    assert known - set(names) == {"gateway_agrees", "disputes_agree", "reconciliation_finds_nothing"}
 
 
 async def test_slices_find_nothing_in_a_healthy_book(copy: Engine, healthy: World) -> None:
