@@ -14,7 +14,7 @@ WITH moved AS (
     FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
     WHERE (CAST(:as_of AS timestamptz) IS NULL OR t.at <= :as_of)
       AND (CAST(:currency AS text) IS NULL OR e.currency = :currency)
-      AND (e.account IN ('revenue', 'deferred_revenue', 'bad_debt') OR e.account LIKE 'cash:%')
+      AND (e.account IN ('revenue', 'deferred_revenue', 'bad_debt', 'dispute_losses') OR e.account LIKE 'cash:%')
 )
 SELECT month, currency,
        -coalesce(sum(amount) FILTER (WHERE sold AND kind = 'invoice_issued'), 0) AS invoiced,
@@ -23,12 +23,14 @@ SELECT month, currency,
        -coalesce(sum(amount) FILTER (WHERE sold AND kind <> 'revenue_recognised'), 0) AS net,
        -coalesce(sum(amount) FILTER (WHERE account = 'revenue'), 0) AS earned,
        coalesce(sum(amount) FILTER (WHERE account = 'bad_debt'), 0) AS written_off,
-       coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount > 0), 0) AS paid,
-       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount < 0), 0) AS refunded
+       coalesce(sum(amount) FILTER (WHERE account = 'cash' AND kind NOT LIKE 'dispute%' AND amount > 0), 0) AS paid,
+       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND kind NOT LIKE 'dispute%' AND amount < 0), 0) AS refunded,
+       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND kind LIKE 'dispute%'), 0) AS disputed,
+       coalesce(sum(amount) FILTER (WHERE account = 'dispute_losses'), 0) AS lost
 FROM moved GROUP BY month, currency ORDER BY month, currency
 """
 )
-_AMOUNTS = ("invoiced", "voided", "credited", "net", "earned", "written_off", "paid", "refunded")
+_AMOUNTS = ("invoiced", "voided", "credited", "net", "earned", "written_off", "paid", "refunded", "disputed", "lost")
 
 
 def revenue(session: Session, parameters: Parameters) -> list[Row]:
@@ -38,9 +40,11 @@ def revenue(session: Session, parameters: Parameters) -> list[Row]:
     whenever the service is given. `voided`: invoices taken back as if never issued. `credited`: credit notes, without
     tax. `net` = invoiced - voided - credited. `earned`: what became revenue, as service was given; over a whole life it
     comes to `net` (without gifts that nobody claims: those are breakage). `written_off`: invoices given up as losses,
-    tax included; they stay in `net`. `paid`: money that came in, `refunded`: money that went back. Each counts in the
-    month of its own posting: an invoice of January that is paid in February is invoiced in January and paid in
-    February. `earned` is complete for months that have been recognised (`perennial books recognise`).
+    tax included; they stay in `net`. `paid`: money that came in, `refunded`: money that went back, `disputed`: what
+    banks took for disputes less what they gave back, `lost`: what disputes cost when they were lost, tax included; it
+    stays in `net` as well. Each counts in the month of its own posting: an invoice of January that is paid in February
+    is invoiced in January and paid in February. `earned` is complete for months that have been recognised (`perennial
+    books recognise`).
     """
     found = session.execute(_BY_MONTH, dict(parameters))
     return [row._asdict() | {name: int(getattr(row, name)) for name in _AMOUNTS} for row in found]
@@ -60,6 +64,8 @@ REPORT = Report(
         Column("written_off", "Written off", Kind.MONEY),
         Column("paid", "Paid", Kind.MONEY),
         Column("refunded", "Refunded", Kind.MONEY),
+        Column("disputed", "Disputed", Kind.MONEY),
+        Column("lost", "Lost", Kind.MONEY),
     ),
     parameters=(
         Parameter("timezone", ParameterKind.TIMEZONE, "Where months begin and end.", "UTC"),

@@ -37,14 +37,14 @@ async def test_the_past_told_at_the_end_is_the_present(copy: Engine, healthy: Wo
     now = await run(copy, "active-subscriptions")
 
     assert await run(copy, "active-subscriptions", as_of=REACHED.isoformat()) == now
-    assert sum(row["subscriptions"] for row in now) == 6
+    assert sum(row["subscriptions"] for row in now) == 8
 
 
 async def test_every_status_of_the_past_is_told(copy: Engine, healthy: World) -> None:
     assert await statuses(copy, on_day(-1)) == {}
     first = await statuses(copy, on_day(0.1))
     assert first["basic-monthly", "incomplete"] == 1
-    assert first["basic-monthly", "active"] == 4
+    assert first["basic-monthly", "active"] == 7
     assert first["trial-monthly", "trialing"] == first["premium-monthly", "trialing"] == 1
     fifth = await statuses(copy, on_day(5.5))
     assert fifth["premium-monthly", "paused"] == fifth["standard-monthly", "paused"] == 1
@@ -88,6 +88,8 @@ async def test_revenue_sums_to_the_documents(copy: Engine, healthy: World, timez
         assert total("written_off") == scalar("SELECT sum(amount_due) FROM invoices WHERE status = 'uncollectible'")
         assert total("paid") == scalar("SELECT sum(amount) FROM payment_attempts WHERE status = 'succeeded'")
         assert total("refunded") == scalar("SELECT sum(amount) FROM refunds WHERE status = 'succeeded'")
+        assert total("disputed") == scalar("SELECT sum(amount) FROM disputes WHERE status <> 'won'") > total("lost")
+        assert total("lost") == scalar("SELECT sum(amount) FROM disputes WHERE status = 'lost'") > 0
     assert total("net") == total("invoiced") - total("voided") - total("credited")
 
 

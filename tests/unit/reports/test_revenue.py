@@ -7,6 +7,9 @@ from perennial.db.repositories import ledger
 from perennial.domain.ledger import (
     Worth,
     credit_note_issued,
+    dispute_lost,
+    dispute_opened,
+    dispute_won,
     invoice_issued,
     invoice_voided,
     invoice_written_off,
@@ -26,7 +29,8 @@ FEBRUARY = datetime(2026, 2, 10, tzinfo=UTC)
 def books(session: Session) -> None:
     """January: 100.00 due and 10.00 from credit, 10.00 of it tax, half of the rest ahead; the half earned.
 
-    February: paid, 30.00 and 5.00 given back, 20.00 lost, 8.00 void.
+    February: paid, 30.00 and 5.00 given back, 20.00 written off, 8.00 void. Disputed: 15.00, lost, 2.00 of them credit
+    that is taken back; and 4.00, won.
     """
     issued = invoice_issued(
         "a", "inv_a", "USD", "cus", due=10_000, credit=1_000, worth=Worth(5_000, 5_000, {"DE": 1_000})
@@ -49,6 +53,10 @@ def books(session: Session) -> None:
         (FEBRUARY, invoice_written_off("l", "inv_l", "USD", 2_000)),
         (FEBRUARY, void),
         (FEBRUARY, invoice_voided("v", "inv_v", "USD", void.entries)),
+        (FEBRUARY, dispute_opened("d1", "dp_1", "USD", "simulator", 1_500)),
+        (FEBRUARY, dispute_lost("d1", "dp_1", "USD", "simulator", "cus", 1_500, credit=200)),
+        (FEBRUARY, dispute_opened("d2", "dp_2", "USD", "simulator", 400)),
+        (FEBRUARY, dispute_won("d2", "dp_2", "USD", "simulator", 400)),
         (FEBRUARY, overpayment_received("charge:v:1", "inv_v", "USD", "simulator", "cus", 700)),
     )
     for at, posting in postings:
@@ -76,6 +84,8 @@ def test_each_posting_counts_in_its_own_month(session: Session) -> None:
         "written_off": 0,
         "paid": 0,
         "refunded": 0,
+        "disputed": 0,
+        "lost": 0,
     }
     assert february == {
         "month": "2026-02",
@@ -88,6 +98,8 @@ def test_each_posting_counts_in_its_own_month(session: Session) -> None:
         "written_off": 2_000,
         "paid": 10_700,
         "refunded": 2_000,
+        "disputed": 1_500,
+        "lost": 1_300,
     }
 
 
