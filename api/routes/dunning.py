@@ -1,8 +1,9 @@
 """Dunning policies: made in versions, given to groups of customers, applied to cases that run."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
 from api.deps import EngineDep, NamesDep
@@ -16,7 +17,6 @@ from api.schemas.dunning import (
     AssignPolicy,
     DunningPolicyOut,
     NewDunningPolicy,
-    Version,
 )
 from api.security import REQUIRE_KEY
 from perennial.db.models import DunningPolicyVersion
@@ -47,7 +47,9 @@ async def list_dunning_policies(engine: EngineDep, place: PageDep, code: Filter 
 
 
 @router.get("/{code}")
-async def get_dunning_policy(code: str, engine: EngineDep, version: Version | None = None) -> DunningPolicyOut:
+async def get_dunning_policy(
+    code: str, engine: EngineDep, version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None
+) -> DunningPolicyOut:
     """That version, or the newest."""
     return await _policy(engine, code, version)
 

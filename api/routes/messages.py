@@ -32,6 +32,7 @@ def _shown(_: Session, rows: Sequence[MailboxMessage]) -> list[MessageOut]:
         MessageOut(
             id=f"msg_{row.id}",
             kind=row.kind,
+            channel=row.channel,
             customer_id=row.customer_id,
             recipient=row.recipient,
             subject=row.subject,

@@ -6,10 +6,11 @@ from api.schemas.common import Outgoing
 
 
 class MessageOut(Outgoing):
-    """`delivered_at` is machine time, also for what happened on a test clock."""
+    """`delivered_at` is machine time, also for what happened on a test clock. `channel`: what the mailbox stood for."""
 
     id: str
     kind: str
+    channel: str
     customer_id: str | None
     recipient: str
     subject: str

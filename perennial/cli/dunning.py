@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from perennial.cli import output
 from perennial.cli.options import PAGE, After, Json, Limit, RequestId
 from perennial.cli.output import Column, at, of
-from perennial.cli.session import FOUND_WRONG, run, unusable
+from perennial.cli.session import FOUND_WRONG, run, unusable, within
 from perennial.cli.subscription_commands import ACTOR, Subject, send
 from perennial.db.models import DunningPolicyVersion, Subscription
 from perennial.db.repositories.dunning import groups_of, policy_of
@@ -188,7 +188,7 @@ def read_policy(file: Path) -> DunningPolicy:
     if strange := sorted(data.keys() - set(FIELDS)):
         unusable(f"{strange[0]}: is no field of a dunning policy; known: {', '.join(FIELDS)}")
     try:
-        return _POLICY.validate_python(asdict(DEFAULT_POLICY) | data)
+        return within(lambda: _POLICY.validate_python(asdict(DEFAULT_POLICY) | data))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         unusable(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")

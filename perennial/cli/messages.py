@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Delivered me
 _MESSAGES = (
     Column("ID", lambda row: f"msg_{row.id}"),
     Column("Kind", of("kind")),
+    Column("Channel", of("channel")),
     Column("To", of("recipient")),
     Column("Subject", of("subject")),
     Column("Delivered", at("delivered_at")),
@@ -26,6 +27,7 @@ _MESSAGES = (
 _WAITING = (
     Column("Key", of("key")),
     Column("Kind", of("kind")),
+    Column("Channel", of("channel")),
     Column("Customer", of("customer_id")),
     Column("Attempts", of("attempts"), right=True),
     Column("Next attempt", at("next_attempt_at")),

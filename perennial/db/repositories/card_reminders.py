@@ -1,7 +1,7 @@
 """Tells customers that a card expires which a subscription of theirs is charged to.
 
 A card that nothing is charged to any more is not told of: because it was replaced, or the subscription has ended or is
-about to; nor one whose bank has issued a new one behind the token. A reminder has a key, so it may be looked at any time.
+about to; nor one whose bank has issued a new one behind the token. A reminder has a key, so looking often does no harm.
 """
 
 from collections.abc import Sequence
