@@ -9,7 +9,8 @@ _BY_MONTH = text(
     """
 WITH moved AS (
     SELECT to_char(t.at AT TIME ZONE :timezone, 'YYYY-MM') AS month, e.currency, t.kind, e.amount,
-           CASE WHEN e.account LIKE 'cash:%' THEN 'cash' ELSE e.account END AS account,
+           CASE WHEN e.account NOT LIKE 'cash:%' THEN e.account WHEN t.kind LIKE 'dispute%' THEN 'disputed' ELSE 'cash'
+           END AS account,
            e.account IN ('revenue', 'deferred_revenue') AS sold
     FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
     WHERE (CAST(:as_of AS timestamptz) IS NULL OR t.at <= :as_of)
@@ -23,9 +24,9 @@ SELECT month, currency,
        -coalesce(sum(amount) FILTER (WHERE sold AND kind <> 'revenue_recognised'), 0) AS net,
        -coalesce(sum(amount) FILTER (WHERE account = 'revenue'), 0) AS earned,
        coalesce(sum(amount) FILTER (WHERE account = 'bad_debt'), 0) AS written_off,
-       coalesce(sum(amount) FILTER (WHERE account = 'cash' AND kind NOT LIKE 'dispute%' AND amount > 0), 0) AS paid,
-       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND kind NOT LIKE 'dispute%' AND amount < 0), 0) AS refunded,
-       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND kind LIKE 'dispute%'), 0) AS disputed,
+       coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount > 0), 0) AS paid,
+       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount < 0), 0) AS refunded,
+       -coalesce(sum(amount) FILTER (WHERE account = 'disputed'), 0) AS disputed,
        coalesce(sum(amount) FILTER (WHERE account = 'dispute_losses'), 0) AS lost
 FROM moved GROUP BY month, currency ORDER BY month, currency
 """
