@@ -1,9 +1,8 @@
-"""What checks have found, told to those who watch: metrics, the log, Slack."""
+"""What checks have found, told to those who watch: the log, Slack. Gauges are read from the database (`gauges`)."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 
 import structlog
 
@@ -12,7 +11,6 @@ from perennial.config import Settings
 from perennial.contracts.reconciliation import Place
 from perennial.db.repositories import findings
 from perennial.engine.context import Engine
-from perennial.observability import metrics
 from perennial.observability.slack import tell
 
 # Lines of one message: who wants all asks `perennial check`.
@@ -20,13 +18,11 @@ _SHOWN = 10
 _log = structlog.get_logger(__name__)
 
 
-def announce(settings: Settings, results: Sequence[CheckResult], now: datetime) -> None:
-    """Every result as a gauge (the alert CheckFindings stands on it); what is wrong to the log and to Slack.
+def announce(settings: Settings, results: Sequence[CheckResult]) -> None:
+    """What is wrong, to the log and to Slack. Subjects are ids and business keys.
 
-    `now` is machine time. Subjects are ids and business keys. Who cannot be told does not stop the caller.
+    Who cannot be told does not stop the caller.
     """
-    for result in results:
-        metrics.checked(result.name, 0 if result.ok else max(len(result.findings), 1), now)
     wrong = [result for result in results if not result.ok]
     for result in wrong:
         subjects = [finding.subject for finding in result.findings]

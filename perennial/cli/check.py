@@ -53,7 +53,7 @@ def check(
 async def _look(engine: Engine, names: list[str] | None, *, tell: bool) -> list[CheckResult]:
     results = await run_checks(engine, names)
     if tell:
-        await asyncio.to_thread(announce, engine.settings, results, engine.clock())
+        await asyncio.to_thread(announce, engine.settings, results)
     return results
 
 

@@ -11,7 +11,6 @@ from time import perf_counter
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -64,12 +63,6 @@ _requests = Histogram(
     registry=REGISTRY,
 )
 _deliveries = Counter("perennial_messages", "Messages of the outbox.", ["outcome"], registry=REGISTRY)
-_findings = Gauge(
-    "perennial_check_findings", "What a check found wrong when it ran last.", ["check"], registry=REGISTRY
-)
-_checked_at = Gauge(
-    "perennial_check_run_timestamp_seconds", "When a check ran last in this process.", ["check"], registry=REGISTRY
-)
 
 
 def billed(task: BillTask, now: datetime | None = None) -> None:
@@ -111,9 +104,3 @@ def answered(method: str, route: str, status: int, seconds: float) -> None:
 
 def delivered(*, ok: bool) -> None:
     _deliveries.labels("delivered" if ok else "postponed").inc()
-
-
-def checked(check: str, wrong: int, now: datetime) -> None:
-    """`now` is machine time: of several processes that ran a check the newest one is right."""
-    _findings.labels(check).set(wrong)
-    _checked_at.labels(check).set(now.timestamp())
