@@ -303,6 +303,7 @@ LIVES: tuple[Life, ...] = (
     machine_time,
     plan_lives.plan_migration,
     money_lives.net_terms,
+    money_lives.disputed,
     money_lives.bookkeeping,
     money_lives.usage_to_the_end,
     money_lives.one_off_paid,

@@ -6,6 +6,7 @@ from uuid import uuid4
 from perennial.contracts.workflows import BOOKKEEPING
 from perennial.domain import keys
 from perennial.domain.catalog import AddOn
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.drafts import CollectBy
 from perennial.domain.dunning import DEFAULT_POLICY
 from perennial.domain.subscription.commands import When
@@ -37,6 +38,24 @@ async def net_terms(stage: Stage) -> Takes:
     await stage.send(sub, "set_dunning", policy=replace(DEFAULT_POLICY, prefer_paydays=True))
     await stage.send(sub, "give_up_invoice", invoice=await newest(), write_off=True)
     await stage.send(sub, "cancel", when=When.NOW)
+    return {"": stage.handle(sub)}
+
+
+async def disputed(stage: Stage) -> Takes:
+    """Frozen, won, and frozen again; in the end lost."""
+    clock = await stage.clock("2026-01-15 10:00")
+    sub = await stage.subscribe(clock)
+    invoice = (await stage.bills(sub))[0].key
+    await stage.advance(clock, "2026-01-20 10:00")
+    await stage.send(sub, "dispute_event", invoice=invoice, dispute="dp_1", status=DisputeStatus.OPEN)
+    await stage.advance(clock, "2026-03-01 10:00")
+    await stage.signal(
+        sub, "dispute_event", at("2026-03-01 10:00"), invoice=invoice, dispute="dp_1", status=DisputeStatus.WON
+    )
+    await stage.advance(clock, "2026-04-10 10:00")
+    await stage.send(sub, "dispute_event", invoice=invoice, dispute="dp_2", status=DisputeStatus.OPEN)
+    await stage.send(sub, "dispute_event", invoice=invoice, dispute="dp_2", status=DisputeStatus.LOST)
+    await stage.advance(clock, "2026-05-10 10:00")
     return {"": stage.handle(sub)}
 
 

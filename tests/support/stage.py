@@ -40,6 +40,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "gift": c.AddGift,
     "skip_next": c.SkipNext,
     "payment_event": c.PaymentEvent,
+    "dispute_event": c.DisputeEvent,
     "change_addons": c.ChangeAddOns,
     "give_up_invoice": c.GiveUpInvoice,
     "record_payment": c.RecordPayment,

@@ -12,6 +12,7 @@ import pytest
 from perennial.contracts.views import SubscriptionView
 from perennial.domain.catalog import AddOn
 from perennial.domain.coupons import CouponTerms
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.dunning import DEFAULT_POLICY
 from perennial.domain.errors import Conflict
 from perennial.domain.subscription import commands as c
@@ -81,6 +82,7 @@ CASES: dict[str, Case] = {
     "set_dunning": Case("dunning_policy_set", {"policy": replace(DEFAULT_POLICY, retry_hour=9)}),
     "credit_invoice": Case("invoice_credited", {"amount": 100}, own=its_invoice),
     "payment_event": Case("payment_event", opening={"card": "pm_card_threeDSecureOnce"}, own=authenticated),
+    "dispute_event": Case("frozen", {"dispute": "dp_1", "status": DisputeStatus.OPEN}, own=its_invoice),
     # A live subscription cannot be reactivated: an update hears it, of the signal the timeline tells.
     "reactivate": Case("refused"),
 }
