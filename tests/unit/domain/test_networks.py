@@ -3,8 +3,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from perennial.domain.networks import Attempt, Budget, Initiator, PastAttempt, may_attempt
+from perennial.domain.networks import Attempt, Budget, Initiator, PastAttempt, counting, may_attempt
 
 NOW = datetime(2026, 7, 15, 8, tzinfo=UTC)
 NEXT = Attempt("card_a", 2500, "USD", Initiator.MERCHANT)
@@ -26,7 +28,8 @@ def _tries(n: int, ago: timedelta, attempt: Attempt = NEXT, **about: Any) -> lis
 def test_the_edge_of_number_and_window(network: str, most: int, window: timedelta, reason: str) -> None:
     """The window rolls back from now and includes its edge: never laxer than what the network may count."""
     assert may_attempt(network, NEXT, NOW, _tries(most - 1, window)) == OK
-    assert may_attempt(network, NEXT, NOW, _tries(most, window)) == Budget(allow=False, reason=reason)
+    refused = Budget(allow=False, reason=reason, again_at=NOW + timedelta(seconds=1))
+    assert may_attempt(network, NEXT, NOW, _tries(most, window)) == refused
     assert may_attempt(network, NEXT, NOW, _tries(most, window + timedelta(microseconds=1))) == OK
 
 
@@ -76,3 +79,25 @@ def test_the_figures_in_force_at_the_time_count() -> None:
 
 def test_a_network_without_rules_allows() -> None:
     assert may_attempt("amex", NEXT, NOW, _tries(100, timedelta(hours=1))) == OK
+
+
+@given(
+    st.sampled_from(["visa", "mastercard"]),
+    st.lists(st.tuples(st.integers(0, 40 * 24 * 3600), st.booleans()), max_size=60),
+)
+def test_the_date_that_is_told_is_the_first_one(network: str, past: list[tuple[int, bool]]) -> None:
+    """One second earlier it is still refused, and then it is not, if nothing is tried meanwhile."""
+    history = [PastAttempt(NOW - timedelta(seconds=ago), NEXT, original) for ago, original in past]
+    budget = may_attempt(network, NEXT, NOW, history)
+    if budget.again_at is None:
+        assert budget == OK
+        return
+    assert budget.again_at > NOW
+    assert may_attempt(network, NEXT, budget.again_at, history).allow
+    assert not may_attempt(network, NEXT, budget.again_at - timedelta(seconds=1), history).allow
+
+
+def test_only_who_counts_an_attempt_has_to_be_asked() -> None:
+    assert counting(NOW, original=True) == ("mastercard",)
+    assert counting(NOW, original=False) == ("visa", "mastercard")
+    assert counting(datetime(2020, 1, 1, tzinfo=UTC), original=False) == ()
