@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
@@ -16,7 +17,7 @@ from activities.registry import build_activities
 from perennial.config import Settings
 from perennial.engine.context import Engine, from_thread, open_engine
 from perennial.engine.parts import look
-from perennial.gateways.registry import prepare_gateway
+from perennial.gateways.registry import prepare_gateways
 from perennial.observability import serving
 from perennial.temporal.schedules import ensure_schedules
 from workflows.registry import WORKFLOWS
@@ -57,13 +58,28 @@ def build_worker(
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
         graceful_shutdown_timeout=timedelta(seconds=10),
         workflow_runner=runner,
+        deployment_config=deployment(settings),
+    )
+
+
+def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Which version this worker is, by docs/adr/0007-worker-versions.md; None: versions are not told apart.
+
+    Workflows that do not say otherwise go on with the newest version, whenever they wake.
+    """
+    if settings.deployment_name is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
 
 
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then finish what is in hand."""
     engine = await open_engine(settings, lazy=False)
-    prepare_gateway(engine.gateway)
+    prepare_gateways(engine.gateways)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

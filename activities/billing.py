@@ -20,24 +20,24 @@ from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.payments import Attempt
 from perennial.db.repositories.statuses import OPEN, PAID
 from perennial.domain.subscription.effects import PaymentFact, PaymentStatus, Trigger
+from perennial.gateways.enabled import Gateways
 from perennial.observability import metrics
 from perennial.ports import (
     ChargeRequest,
     ChargeResult,
     ChargeStatus,
     GatewayOutcomeUnknown,
-    PaymentGateway,
     TaxCalculator,
     UnknownToken,
 )
 
 
 class BillingActivities:
-    """`sessions` open units of work, `gateway` is asked between them and never inside one."""
+    """`sessions` open units of work; the gateway of an attempt is asked between them and never inside one."""
 
-    def __init__(self, sessions: Sessions, gateway: PaymentGateway, taxes: TaxCalculator) -> None:
+    def __init__(self, sessions: Sessions, gateways: Gateways, taxes: TaxCalculator) -> None:
         self._sessions = sessions
-        self._gateway = gateway
+        self._gateways = gateways
         self._taxes = taxes
 
     @activity.defn
@@ -108,7 +108,7 @@ class BillingActivities:
                 return replace(_closed_fact(invoice, effect.attempt), policy=case.told)
             if attempt.status not in payments.LIVE:
                 return self._told(invoice, attempt)
-            answer = self._gateway.find_charge(attempt.key)
+            answer = self._gateways[attempt.gateway].find_charge(attempt.key)
             return self._record(invoice, attempt, answer, task.as_of) if answer else self._unanswered(invoice, attempt)
 
     @activity.defn
@@ -157,7 +157,7 @@ class BillingActivities:
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
                 number, promised = promise(session, task.subject, task.effect, task.as_of)
-            send(self._sessions, self._gateway, promised, task.as_of)
+            send(self._sessions, self._gateways, promised, task.as_of)
             return number
 
     # --- steps ---------------------------------------------------------------------------------------------------
@@ -175,13 +175,17 @@ class BillingActivities:
         trigger: Trigger,
         as_of: datetime,
     ) -> Attempt:
-        return payments.begin(session, invoice, n, method, self._gateway.name, trigger.value, as_of)
+        return payments.begin(session, invoice, n, method, self._gateways.primary.name, trigger.value, as_of)
 
     def _finish(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, *, look_first: bool) -> PaymentFact:
         """Ask the gateway, unless the outcome is known. Before anything is sent again it is asked what happened."""
         if attempt.status != payments.PENDING:
             return self._told(invoice, attempt)
-        answer = self._gateway.find_charge(attempt.key) if look_first or activity.info().attempt > 1 else None
+        answer = (
+            self._gateways[attempt.gateway].find_charge(attempt.key)
+            if look_first or activity.info().attempt > 1
+            else None
+        )
         return self._record(invoice, attempt, answer or self._charge(invoice, attempt), as_of)
 
     def _charge(self, invoice: IssuedInvoice, attempt: Attempt) -> ChargeResult:
@@ -195,7 +199,7 @@ class BillingActivities:
             description=invoice.id,
         )
         try:
-            return self._gateway.charge(request)
+            return self._gateways[attempt.gateway].charge(request)
         except UnknownToken:
             # The gateway has forgotten the card: for the customer that is a card that has to be replaced.
             return ChargeResult(ChargeStatus.DECLINED, "", "invalid_payment_method")
@@ -225,7 +229,7 @@ class BillingActivities:
 
     def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
         """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""
-        answer = self._gateway.cancel_charge(attempt.key)
+        answer = self._gateways[attempt.gateway].cancel_charge(attempt.key)
         if answer is not None and answer.status is ChargeStatus.PROCESSING:
             msg = f"{attempt.key} is still processing and cannot be withdrawn"
             raise GatewayOutcomeUnknown(msg)

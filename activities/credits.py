@@ -9,7 +9,8 @@ from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.repositories import credit_notes
 from perennial.db.repositories.credit_notes import PendingRefund
 from perennial.domain.subscription.effects import Credit
-from perennial.ports import PaymentGateway, RefundRequest, RefundStatus
+from perennial.gateways.enabled import Gateways
+from perennial.ports import RefundRequest, RefundStatus
 
 
 def promise(
@@ -20,9 +21,10 @@ def promise(
     return number, credit_notes.pending(session, effect.key)
 
 
-def send(sessions: Sessions, gateway: PaymentGateway, promised: list[PendingRefund], as_of: datetime) -> None:
+def send(sessions: Sessions, gateways: Gateways, promised: list[PendingRefund], as_of: datetime) -> None:
     """Safe to repeat: a refund whose answer was lost is found again."""
     for refund in promised:
+        gateway = gateways[refund.gateway]
         answer = gateway.find_refund(refund.key) or gateway.refund(_request(refund))
         with unit_of_work(sessions) as session:
             succeeded = answer.status is RefundStatus.SUCCEEDED

@@ -15,7 +15,7 @@ from perennial.observability.gateway import counted
 
 
 def build_activities(engine: Engine) -> list[Callable[..., Any]]:
-    billing = BillingActivities(engine.sessions, counted(engine.gateway), engine.taxes)
+    billing = BillingActivities(engine.sessions, engine.gateways.each(counted), engine.taxes)
     record = RecordActivities(engine.sessions)
     gift = GiftActivities(engine.sessions)
     books = BookkeepingActivities(engine.sessions)
@@ -45,7 +45,7 @@ def writers(engine: Engine) -> dict[str, Callable[..., Any]]:
 
     After a restore of an older database they are run again with what they were handed (`perennial recover`).
     """
-    billing = BillingActivities(engine.sessions, engine.gateway, engine.taxes)
+    billing = BillingActivities(engine.sessions, engine.gateways, engine.taxes)
     one_off = OneOffActivities(engine.sessions, engine.taxes)
     return {
         "bill": billing.bill,

@@ -20,7 +20,9 @@ from perennial.engine import customers, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.parts import require_temporal
 from perennial.engine.subscriptions import NewSubscription
-from perennial.ports import CardDetails, UnknownToken
+from perennial.ports import CardDetails
+
+Recognised = tuple[str, CardDetails]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +38,14 @@ class Newcomer:
 
 async def subscribe(engine: Engine, newcomer: Newcomer, new: NewSubscription) -> SubscriptionView:
     """Raises what creating each of them would raise. Temporal is asked first: without it nothing is kept."""
-    card = await _describe(engine, newcomer.token) if newcomer.token else None
+    card = await asyncio.to_thread(customers.recognise, engine, newcomer.token) if newcomer.token else None
     await require_temporal(engine)
     await engine.write(lambda session: _open_account(engine, session, newcomer, new, card))
     return await subscriptions.create(engine, new)
 
 
-async def _describe(engine: Engine, token: str) -> CardDetails:
-    try:
-        return await asyncio.to_thread(engine.gateway.describe_token, token)
-    except UnknownToken as error:
-        raise InvalidInput("the gateway does not know this token", field="payment_method") from error
-
-
 def _open_account(
-    engine: Engine, session: Session, newcomer: Newcomer, new: NewSubscription, card: CardDetails | None
+    engine: Engine, session: Session, newcomer: Newcomer, new: NewSubscription, card: Recognised | None
 ) -> None:
     """A repeated request finds what it has made before."""
     if new.id and session.get(Subscription, new.id):
@@ -72,19 +67,21 @@ def _add(session: Session, customer_id: str, customer: Mapping[str, Any], now: d
         raise InvalidInput(error.message, field=f"customer.{error.field}") from error
 
 
-def _attach(engine: Engine, session: Session, token: str, method_id: str, customer_id: str, card: CardDetails) -> None:
+def _attach(engine: Engine, session: Session, token: str, method_id: str, customer_id: str, found: Recognised) -> None:
+    gateway, card = found
     if session.get(PaymentMethod, method_id):
         return
     session.add(
         PaymentMethod(
             id=method_id,
             customer_id=customer_id,
-            gateway=engine.gateway.name,
+            gateway=gateway,
             token=token,
             brand=card.brand,
             last4=card.last4,
             exp_month=card.exp_month,
             exp_year=card.exp_year,
+            fingerprint=card.fingerprint or customers.card_of(customer_id, token),
             # The customer's own choice stands: this one is for the new subscription.
             is_default=customers.default_method(session, customer_id) is None,
             created_at=engine.clock(),

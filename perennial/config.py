@@ -23,10 +23,12 @@ DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  #
 DEVELOPMENT_LINK_SECRET = "links-of-development-only"  # noqa: S105 (the same)
 DRIVER = "postgresql+psycopg2"
 GATEWAYS = "perennial.gateways"  # the entry points by which installed packages add theirs
+BUILT_IN_GATEWAYS = ("simulator", "simulator_2", "stripe")
 TAX_CALCULATORS = "perennial.tax"  # the same for these
 STRIPE_API_BASE = "https://api.stripe.com"
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
+_SEPARATORS = frozenset(".:")  # with them Temporal joins the name of a deployment and a build id
 
 
 class SettingsError(Exception):
@@ -52,6 +54,9 @@ class Settings(BaseSettings):
     temporal_address: str | None = None
     temporal_namespace: str = Field(default="default", min_length=1)
     task_queue: str = Field(default="perennial", min_length=1)
+    # Which version of the worker this is: both, or none (all workers are the same then). docs/deploying.md.
+    deployment_name: str | None = None
+    build_id: str | None = None
     # Off: a sleeping subscription is always a cache miss, and its replay costs about twice as much in the sandbox.
     # Tests switch it on, where it catches what is not deterministic.
     sandboxed_workflows: bool = False
@@ -65,7 +70,9 @@ class Settings(BaseSettings):
     # Signs the links that customers get: whoever has it can pay anybody's invoices, and see them.
     link_secret: SecretStr = Field(default=SecretStr(DEVELOPMENT_LINK_SECRET), min_length=16)
 
+    # The primary gateway; `gateways` names others beside it. docs/payments.md.
     gateway: str = "simulator"
+    gateways: Annotated[tuple[str, ...], NoDecode] = ()
     # For the gateway `stripe`: docs/payments.md. The base differs only where something stands in for Stripe.
     stripe_secret_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
@@ -96,6 +103,18 @@ class Settings(BaseSettings):
     codec_token: SecretStr | None = Field(default=None, min_length=16)
     codec_origin: str | None = None
 
+    @field_validator("deployment_name", "build_id", mode="before")
+    @classmethod
+    def _empty_is_none(cls, name: object) -> object:
+        return name or None
+
+    @field_validator("deployment_name")
+    @classmethod
+    def _has_no_separator(cls, name: str | None) -> str | None:
+        if name is not None and set(name) & _SEPARATORS:
+            raise PydanticCustomError("deployment", "must hold neither a dot nor a colon")
+        return name
+
     @field_validator("database_url")
     @classmethod
     def _name_the_driver(cls, url: str | None) -> str | None:
@@ -114,7 +133,12 @@ class Settings(BaseSettings):
     @field_validator("gateway")
     @classmethod
     def _is_a_gateway(cls, name: str) -> str:
-        return _installed(name, ("simulator", "stripe"), GATEWAYS)
+        return _installed(name, BUILT_IN_GATEWAYS, GATEWAYS)
+
+    @field_validator("gateways")
+    @classmethod
+    def _are_gateways(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_installed(name, BUILT_IN_GATEWAYS, GATEWAYS) for name in names)
 
     @field_validator("tax_calculator")
     @classmethod
@@ -139,7 +163,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("address", "must begin with http:// or https://")
         return address
 
-    @field_validator("api_keys", "mailbox_channels", mode="before")
+    @field_validator("api_keys", "gateways", "mailbox_channels", mode="before")
     @classmethod
     def _split_keys(cls, keys: object) -> object:
         return tuple(key.strip() for key in keys.split(",") if key.strip()) if isinstance(keys, str) else keys
@@ -166,9 +190,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _a_version_has_two_parts(self) -> Self:
+        if (self.deployment_name is None) != (self.build_id is None):
+            missing = "build_id" if self.build_id is None else "deployment_name"
+            _refuse({missing: "is required beside the other part of a worker's version"})
+        return self
+
+    @model_validator(mode="after")
     def _stripe_has_its_keys(self) -> Self:
         """A test key in production would bill nobody; a live one elsewhere would charge real cards for test clocks."""
-        if self.gateway != "stripe":
+        if "stripe" not in self.enabled_gateways:
             return self
         required = "is required for the gateway stripe"
         wrong_key = {
@@ -185,6 +216,11 @@ class Settings(BaseSettings):
         }
         _refuse(wrong)
         return self
+
+    @property
+    def enabled_gateways(self) -> tuple[str, ...]:
+        """The primary one first."""
+        return tuple(dict.fromkeys((self.gateway, *self.gateways)))
 
     @property
     def is_production(self) -> bool:

@@ -1,4 +1,4 @@
-"""The relay process: messages out of the outbox, alerts into it, and the webhooks of a gateway without servers.
+"""The relay process: messages out of the outbox, alerts into it, and the webhooks of gateways without servers.
 
 It is the composition root of all. They share a process because each is small and only waits for rows.
 """
@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from perennial import links
 from perennial.config import Settings, load_settings
 from perennial.db.engine import Sessions, make_engine, make_sessions
-from perennial.gateways.registry import build_dispatcher, build_gateway, prepare_gateway
+from perennial.gateways.registry import build_dispatchers, build_gateways, prepare_gateways
 from perennial.notifications.mailbox import LocalMailbox
 from perennial.notifications.relay import Relay
 from perennial.notifications.usage_alerts import UsageAlerts
@@ -38,22 +38,20 @@ def main(settings: Settings | None = None, stop: Event | None = None) -> None:
     _stop_on_signals(stop)
     engine = make_engine(settings.require_database_url(), pool_size=4)
     sessions = make_sessions(engine)
-    gateway = build_gateway(settings, engine)
-    dispatcher = build_dispatcher(settings, engine)
+    gateways = build_gateways(settings, engine)
+    dispatchers = build_dispatchers(settings, engine)
     mailbox = LocalMailbox(sessions, _now, settings.mailbox_channels)
     pay_url = partial(links.pay_url, settings)
     relay = Relay(sessions, (mailbox,), _now, base_url=links.public_url(settings), pay_url=pay_url)
     alerts = UsageAlerts(sessions, _now)
-    pumps: tuple[Callable[[], int], ...] = (relay.run_once, alerts.run_once)
-    if dispatcher is not None:
-        pumps += (dispatcher.run_once,)
-    _log.info("relay_started", gateway=gateway.name)
+    pumps = (relay.run_once, alerts.run_once, *(dispatcher.run_once for dispatcher in dispatchers))
+    _log.info("relay_started", gateways=gateways.names)
     gauges = (DatabaseGauges(settings, sessions), BackupAge(settings.backup_dir))
     try:
         with serving(settings, lambda: _parts(sessions), gauges):
-            pump(pumps, stop, prepare=lambda: prepare_gateway(gateway))
+            pump(pumps, stop, prepare=lambda: prepare_gateways(gateways))
     finally:
-        if dispatcher is not None:
+        for dispatcher in dispatchers:
             dispatcher.close()
         engine.dispose()
     _log.info("relay_stopped")

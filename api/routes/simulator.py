@@ -19,7 +19,7 @@ from perennial.domain.errors import NotFound
 from perennial.engine import disputes
 from perennial.engine.context import Engine
 from perennial.gateways.simulator import SimulatorGateway
-from perennial.ports import ChargeStatus, GatewayRefused
+from perennial.ports import ChargeStatus
 
 router = APIRouter(prefix="/simulator", include_in_schema=False)
 
@@ -48,7 +48,7 @@ ReturnUrl = Annotated[str | None, Query(max_length=2000)]
 @router.get("/authenticate/{gateway_ref}", response_class=HTMLResponse)
 async def ask_customer(gateway_ref: str, engine: EngineDep, return_url: ReturnUrl = None) -> HTMLResponse:
     """Where `action_url` of a payment leads."""
-    _simulator(engine, gateway_ref)
+    await asyncio.to_thread(_simulator, engine, gateway_ref)
     back = {"return_url": return_url} if return_url else {}
     passes, fails = (html.escape(urlencode({"outcome": outcome} | back)) for outcome in ("pass", "fail"))
     question = _QUESTION.format(reference=html.escape(gateway_ref), passes=passes, fails=fails)
@@ -58,11 +58,8 @@ async def ask_customer(gateway_ref: str, engine: EngineDep, return_url: ReturnUr
 @router.post("/authenticate/{gateway_ref}", response_model=None)
 async def authenticate(gateway_ref: str, engine: EngineDep, outcome: Outcome, return_url: ReturnUrl = None) -> Response:
     """The customer's answer; only the first one counts. The gateway tells us by webhook."""
-    gateway = _simulator(engine, gateway_ref)
-    try:
-        result = await asyncio.to_thread(gateway.authenticate, gateway_ref, success=outcome == "pass")
-    except GatewayRefused as error:
-        raise NotFound("charge", gateway_ref) from error
+    gateway = await asyncio.to_thread(_simulator, engine, gateway_ref)
+    result = await asyncio.to_thread(gateway.authenticate, gateway_ref, success=outcome == "pass")
     # To our own pages alone: this page must not be good for sending people anywhere.
     if return_url and return_url.startswith(f"{links.public_url(engine.settings)}/"):
         return RedirectResponse(return_url, HTTPStatus.SEE_OTHER.value)
@@ -77,6 +74,8 @@ async def dispute(payment_id: str, engine: EngineDep, outcome: DisputeStatus = D
 
 
 def _simulator(engine: Engine, gateway_ref: str) -> SimulatorGateway:
-    if not isinstance(engine.gateway, SimulatorGateway):
-        raise NotFound("charge", gateway_ref)
-    return engine.gateway
+    """Where the charge is; a charge is at one simulator alone. Raises NotFound."""
+    for gateway in engine.gateways:
+        if isinstance(gateway, SimulatorGateway) and gateway.knows(gateway_ref):
+            return gateway
+    raise NotFound("charge", gateway_ref)

@@ -24,8 +24,8 @@ async def ask_the_bank(
     gateway_ref: Annotated[str, Path(max_length=255)], request: Request, engine: EngineDep
 ) -> Response:
     """Where `action_url` of a payment leads. The payment itself is told of the answer by a webhook."""
-    gateway = engine.gateway
-    if not isinstance(gateway, RedirectsToBank):
+    gateway = engine.gateways.find("stripe")
+    if gateway is None or not isinstance(gateway, RedirectsToBank):
         raise NotFound("charge", gateway_ref)
     back = str(request.url_for("come_back"))
     try:

@@ -4,6 +4,7 @@ The link's secret goes into a cookie at once, so that it stands in no address, h
 in its body. Every POST is answered with a redirect.
 """
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -14,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from api.deps import EngineDep
 from api.web import pages
 from api.web.methods import NEW, SAVED, TEST_CARDS, token_of
-from api.web.offers import offer_of
+from api.web.offers import Offer, offer_of
 from api.web.views import show
 from perennial import links
 from perennial.db.models import CheckoutSession
@@ -57,9 +58,11 @@ async def send_checkout(session_id: SessionId, request: Request, engine: EngineD
     form = {name: values[-1] for name, values in parse_qs((await request.body()).decode(errors="replace")).items()}
     row = await checkout.opened(engine, session_id, form.get("key", ""))
     here = f"{pages.root(engine.settings)}/checkout/{session_id}"
-    if row.mode == Mode.SUBSCRIPTION and await _has_changed(engine, row, form.get("shown", "")):
-        return _go(f"{here}?changed=true")
     choice = _choice(engine, row, form)
+    if row.mode == Mode.SUBSCRIPTION and (offer := await _offer_anew(engine, row)):
+        if offer.fingerprint != form.get("shown"):
+            return _go(f"{here}?changed=true")
+        choice = replace(choice, is_needed=offer.needs_method)
     await checkout_submission.submit(engine, session_id, choice)
     return _go(here)
 
@@ -126,7 +129,7 @@ def _choice(engine: Engine, row: CheckoutSession, form: dict[str, str]) -> Choic
     chosen: dict[str, Any] = {}
     if kind == SAVED and name:
         chosen["method"] = name
-    elif kind == NEW and name in TEST_CARDS and isinstance(engine.gateway, SimulatorGateway):
+    elif kind == NEW and name in TEST_CARDS and isinstance(engine.gateways.find(row.gateway), SimulatorGateway):
         chosen["token"] = token_of(name, row.customer_id)
     try:
         return Choice(tries=int(form.get("tries", "")), role=Role(form.get("role", Role.NONE)), **chosen)
@@ -134,13 +137,12 @@ def _choice(engine: Engine, row: CheckoutSession, form: dict[str, str]) -> Choic
         raise NotFound("form of checkout session", row.id) from None
 
 
-async def _has_changed(engine: Engine, row: CheckoutSession, shown: str) -> bool:
-    """Whether a new subscription would now cost something else than the customer has seen."""
+async def _offer_anew(engine: Engine, row: CheckoutSession) -> Offer | None:
+    """What a subscription that has not begun would cost now: not something else than the customer has seen."""
     standing = await look(engine, row.id)
     if standing.subscription is not None or not standing.step.takes_tries:
-        return False
+        return None
     try:
-        offer = await engine.read(lambda session: offer_of(engine, session, standing))
+        return await engine.read(lambda session: offer_of(engine, session, standing))
     except (CommandRefused, InvalidInput):
-        return False  # creating it will say why
-    return offer is not None and offer.fingerprint != shown
+        return None  # creating it will say why

@@ -79,9 +79,9 @@ async def _checkout(
 ) -> Response:
     row, offer, step = standing.row, facts.offer, standing.step
     here = f"{pages.root(engine.settings)}/checkout/{row.id}"
-    simulated = isinstance(engine.gateway, SimulatorGateway)
+    simulated = isinstance(engine.gateways.find(row.gateway), SimulatorGateway)
     setup = await checkout_submission.begin_setup(engine, row) if step.takes_tries and not facts.refusal else None
-    with_stripe = setup is not None and engine.gateway.name == "stripe"
+    with_stripe = setup is not None and row.gateway == "stripe"
     waits_for_bank = step is Step.BANK and 0 < looks < MOST_LOOKS
     refresh = None
     if step is Step.WORKING:

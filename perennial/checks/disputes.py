@@ -5,6 +5,7 @@ import asyncio
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from perennial.checks.gateway import simulators
 from perennial.checks.result import Finding, Outcome, Slice, count, outcome, rows
 from perennial.engine.context import Engine
 from perennial.gateways.simulator import SimulatorGateway
@@ -58,19 +59,23 @@ def disputes_equal_ledger(session: Session, _engine: Engine, _part: Slice) -> Ou
 
 
 async def disputes_agree(engine: Engine, _part: Slice) -> Outcome:
-    """The simulator's bank has taken what we know of. Other gateways do not list their disputes."""
-    if not isinstance(engine.gateway, SimulatorGateway):
-        return Outcome(f"{engine.gateway.name} does not list its disputes")
-    name = engine.gateway.name
-    ours = await engine.read(lambda session: _ours(session, name))
-    said = await asyncio.to_thread(witness, engine.db)
+    """A simulator's bank has taken what we know of. Other gateways do not list their disputes."""
+    looked = [await _look_at(engine, gateway) for gateway in simulators(engine)]
+    if not looked:
+        return Outcome(f"{', '.join(engine.gateways.names)} does not list its disputes")
+    return outcome(", ".join(seen for seen, _ in looked), [finding for _, found in looked for finding in found])
+
+
+async def _look_at(engine: Engine, gateway: SimulatorGateway) -> tuple[str, list[Finding]]:
+    ours = await engine.read(lambda session: _ours(session, gateway.name))
+    said = await asyncio.to_thread(witness, gateway.books)
     theirs = {capture.charge_key: capture.disputed for capture in said.captures if capture.disputed}
     findings = [
         Finding(key, f"the bank has {theirs.get(key, 0)} of it, {ours.get(key, 0)} are booked as disputed")
         for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key)
     ]
-    return outcome(f"{len(theirs)} charges disputed at {name}", findings)
+    return f"{len(theirs)} charges disputed at {gateway.name}", findings
 
 
 def _ours(session: Session, gateway: str) -> dict[str, int]:

@@ -85,18 +85,18 @@ async def invoices_paid_once(engine: Engine, part: Slice) -> Outcome:
     findings = await engine.read(lambda session: rows(session, _PAID_TWICE, part))
     if part.after or part.until:
         return outcome("payments", findings)
-    listed = await asyncio.to_thread(lambda: {key: one for each in gateways(engine) for key, one in _all(each).items()})
-    books = await asyncio.to_thread(_simulator_books, engine)
+    listed = [(each.name, key, one) for each in gateways(engine) for key, one in (await _listed(each)).items()]
+    books = [(each.name, key, one) for each in simulators(engine) for key, one in (await _booked(each)).items()]
     twice: dict[str, set[str]] = defaultdict(set)
-    for key, charge in (*listed.items(), *books.items()):
+    for name, key, charge in (*listed, *books):
         if charge.captured:
-            twice[invoice_of(key)].add(key)
+            twice[invoice_of(key)].add(f"{key} by {name}")
     twice = {invoice: charges for invoice, charges in twice.items() if len(charges) > 1}
     findings += [
-        Finding(invoice, f"captured {len(charges)} times at the gateway: {', '.join(sorted(charges))}")
+        Finding(invoice, f"captured {len(charges)} times: {', '.join(sorted(charges))}")
         for invoice, charges in twice.items()
     ]
-    captures = sum(1 for charge in listed.values() if charge.captured)
+    captures = sum(1 for _, _, charge in listed if charge.captured)
     duplicates = sum(len(charges) - 1 for charges in twice.values())
     return outcome(f"{captures} captures", findings, duplicate_charges=duplicates)
 
@@ -113,16 +113,21 @@ async def _look_at(engine: Engine, gateway: PaymentGateway) -> tuple[str, list[F
     # Ours first: what is captured in between is then on their side alone, and seen to be in flight at the next look.
     ours = await engine.read(lambda session: _ours(session, gateway.name))
     findings = await engine.read(lambda session: rows(session, _STRAY_REFUNDS, cash=f"cash:{gateway.name}"))
-    listed = await asyncio.to_thread(_all, gateway)
+    listed = await _listed(gateway)
     findings += _told(differences(ours, listed, "the gateway"))
     if isinstance(gateway, SimulatorGateway):
-        findings += await asyncio.to_thread(_audit_simulator, engine, ours)
+        findings += await asyncio.to_thread(_audit_simulator, gateway, ours)
     return f"{len(listed)} charges at {gateway.name}", findings
 
 
 def gateways(engine: Engine) -> tuple[PaymentGateway, ...]:
     """Those that can list their payments."""
-    return tuple(gateway for gateway in (engine.gateway,) if gateway.capabilities.reconciliation)
+    return tuple(gateway for gateway in engine.gateways if gateway.capabilities.reconciliation)
+
+
+def simulators(engine: Engine) -> tuple[SimulatorGateway, ...]:
+    """Those whose books can be read."""
+    return tuple(gateway for gateway in engine.gateways if isinstance(gateway, SimulatorGateway))
 
 
 def _ours(session: Session, gateway: str) -> dict[str, Charge]:
@@ -153,21 +158,27 @@ def _all(gateway: PaymentGateway) -> dict[str, Charge]:
             return found
 
 
-def _simulator_books(engine: Engine) -> dict[str, Charge]:
+async def _listed(gateway: PaymentGateway) -> dict[str, Charge]:
+    return await asyncio.to_thread(_all, gateway)
+
+
+async def _booked(gateway: SimulatorGateway) -> dict[str, Charge]:
+    return await asyncio.to_thread(_simulator_books, gateway)
+
+
+def _simulator_books(gateway: SimulatorGateway) -> dict[str, Charge]:
     """What was really taken from cardholders, by the simulator's double entries."""
-    if not isinstance(engine.gateway, SimulatorGateway):
-        return {}
     found: dict[str, Charge] = {}
-    for capture in witness(engine.db).captures:
+    for capture in witness(gateway.books).captures:
         before = found.get(capture.charge_key)
         amount = capture.amount + (before.captured if before else 0)
         found[capture.charge_key] = Charge(capture.currency, amount, capture.refunded or 0)
     return found
 
 
-def _audit_simulator(engine: Engine, ours: dict[str, Charge]) -> list[Finding]:
-    findings = [] if witness(engine.db).balanced else [Finding("simulator", "its own books do not balance")]
-    return [*findings, *_told(differences(ours, _simulator_books(engine), "the simulator's ledger"))]
+def _audit_simulator(gateway: SimulatorGateway, ours: dict[str, Charge]) -> list[Finding]:
+    findings = [] if witness(gateway.books).balanced else [Finding(gateway.name, "its own books do not balance")]
+    return [*findings, *_told(differences(ours, _simulator_books(gateway), "the simulator's ledger"))]
 
 
 def _told(found: Iterable[Found]) -> list[Finding]:

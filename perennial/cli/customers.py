@@ -24,11 +24,9 @@ from perennial.cli.parties import (
 )
 from perennial.cli.session import run, unusable
 from perennial.db.models import CreditBalance, Customer, PaymentMethod, Subscription
-from perennial.domain.errors import InvalidInput
 from perennial.domain.money import Money
 from perennial.engine import customers, pages
 from perennial.engine.context import Engine
-from perennial.ports import UnknownToken
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Customers and their payment methods.")
 
@@ -245,10 +243,7 @@ def _record(row: Customer) -> dict[str, str]:
 
 def _require_token(engine: Engine, token: str) -> None:
     """Before anything is kept. What was given is not repeated: it may have been a card's number."""
-    try:
-        engine.gateway.describe_token(token)
-    except UnknownToken as error:
-        raise InvalidInput("the gateway does not know this payment method", field="card") from error
+    customers.recognise(engine, token, field="card")
 
 
 async def _load(engine: Engine, customer: str) -> dict[str, Any]:

@@ -20,7 +20,13 @@ from perennial.relay import pump
 from perennial.stack import ChildProcess, Stack
 
 _STOP_SECONDS = 15
-_OWN = {"gateway": "simulator", "task_queue": "perennial-demo", "renewal_window_seconds": 0, "log_level": "warning"}
+_OWN = {
+    "gateway": "simulator",
+    "gateways": (),
+    "task_queue": "perennial-demo",
+    "renewal_window_seconds": 0,
+    "log_level": "warning",
+}
 
 
 @contextmanager

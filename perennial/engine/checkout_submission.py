@@ -45,13 +45,21 @@ class Choice:
     """`tries` is how many there were when the form was shown.
 
     `method` is one that the customer has, `token` a new one of the gateway; neither: what its own form has taken, or
-    nothing, where nothing is needed.
+    nothing, unless one `is_needed`.
     """
 
     tries: int
     method: str | None = None
     token: str | None = None
+    is_needed: bool = True
     role: Role = Role.NONE
+
+
+class NoMethodChosen(CommandRefused):
+    code = "no_method_chosen"
+
+    def __init__(self, session: str) -> None:
+        super().__init__(session, "no payment method was chosen")
 
 
 async def submit(engine: Engine, session_id: str, choice: Choice) -> None:
@@ -92,14 +100,14 @@ def _release(session: Session, row: CheckoutSession, refusal: str | None) -> Non
 
 async def _carry_out(engine: Engine, row: CheckoutSession, choice: Choice) -> None:
     method = await _method(engine, row, choice)
+    if method is None and choice.is_needed:
+        raise NoMethodChosen(row.id)
     match row.mode:
         case Mode.SUBSCRIPTION:
             await _subscribe(engine, row, method)
         case Mode.INVOICE:
             assert row.invoice_id is not None, row.id
             await _pay(engine, row, row.invoice_id, method)
-        case _ if method is None:
-            raise InvalidInput("no payment method was chosen", field="method")
     if method is not None and choice.role is not Role.NONE:
         await _assign(engine, row, method, choice.role)
     if row.mode == Mode.SETUP:
@@ -123,7 +131,9 @@ async def _method(engine: Engine, row: CheckoutSession, choice: Choice) -> str |
 async def _attach(engine: Engine, row: CheckoutSession, token: str) -> str:
     """Named after session and token: sent again it is the same method."""
     name = new_id("pm", f"{row.id}:{token}")
-    kept = await customers.attach_payment_method(engine, row.customer_id, token, default=False, id=name)
+    kept = await customers.attach_payment_method(
+        engine, row.customer_id, token, default=False, id=name, gateway=row.gateway
+    )
     return kept.id
 
 
@@ -200,7 +210,7 @@ async def _try_elsewhere(engine: Engine, row: CheckoutSession, subscription: str
 
 async def begin_setup(engine: Engine, row: CheckoutSession) -> CardSetup | None:
     """What the gateway's form needs to take a card in the customer's browser; None if it has no such form."""
-    gateway = engine.gateway
+    gateway = engine.gateways[row.gateway]
     if not isinstance(gateway, SetsUpCards):
         return None
     if row.setup_ref and (found := await asyncio.to_thread(gateway.find_setup, row.setup_ref)):
@@ -219,7 +229,7 @@ async def take_card(engine: Engine, row: CheckoutSession) -> str | None:
 
     What the browser says about it is not believed: the gateway is asked.
     """
-    gateway = engine.gateway
+    gateway = engine.gateways[row.gateway]
     if row.setup_ref is None or not isinstance(gateway, SetsUpCards):
         return None
     found = await asyncio.to_thread(gateway.find_setup, row.setup_ref)
@@ -241,10 +251,11 @@ async def bank_url(engine: Engine, standing: Standing, return_url: str) -> str |
     Raises:
         GatewayError: the gateway does not say.
     """
-    attempt, gateway = standing.attempt, engine.gateway
+    attempt = standing.attempt
     if attempt is None or attempt.gateway_ref is None:
         return None
-    if attempt.gateway == gateway.name and isinstance(gateway, RedirectsToBank):
+    gateway = engine.gateways.find(attempt.gateway)
+    if gateway is not None and isinstance(gateway, RedirectsToBank):
         return await asyncio.to_thread(gateway.authentication_url, attempt.gateway_ref, return_url)
     return attempt.action_url
 

@@ -1,4 +1,4 @@
-"""What a use-case needs: sessions, a Temporal client, a gateway, a clock. Opened once a process."""
+"""What a use-case needs: sessions, a Temporal client, gateways, a clock. Opened once a process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,7 +16,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial.config import Settings
 from perennial.db.engine import Sessions, make_engine, make_sessions, unit_of_work
 from perennial.domain.errors import EngineUnavailable
-from perennial.gateways.registry import build_gateway
+from perennial.gateways.enabled import Gateways
+from perennial.gateways.registry import build_gateways
 from perennial.ports import PaymentGateway, TaxCalculator
 from perennial.tax.registry import build_tax_calculator
 from perennial.temporal.client import connect
@@ -38,9 +39,14 @@ class Engine:
     db: sqlalchemy.Engine
     sessions: Sessions
     temporal: Client
-    gateway: PaymentGateway
+    gateways: Gateways
     taxes: TaxCalculator
     clock: Callable[[], datetime]
+
+    @property
+    def gateway(self) -> PaymentGateway:
+        """The primary one."""
+        return self.gateways.primary
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run one unit of work in a thread; it commits when it returns.
@@ -78,9 +84,9 @@ async def open_engine(settings: Settings, clock: Callable[[], datetime] | None =
     """Lazy: a part that is away is noticed when it is needed. A worker needs Temporal at once (`lazy=False`)."""
     db = make_engine(settings.require_database_url(), pool_size=settings.database_pool_size)
     client = await connect(settings, lazy=lazy)
-    gateway = build_gateway(settings, db)
+    gateways = build_gateways(settings, db)
     taxes = build_tax_calculator(settings)
-    return Engine(settings, db, make_sessions(db), client, gateway, taxes, clock or (lambda: datetime.now(UTC)))
+    return Engine(settings, db, make_sessions(db), client, gateways, taxes, clock or (lambda: datetime.now(UTC)))
 
 
 async def temporal_call(call: Awaitable[T]) -> T:

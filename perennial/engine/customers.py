@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +20,7 @@ from perennial.domain.places import check_country, check_region
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
 from perennial.engine.parties import Address, check_locale, check_place
-from perennial.ports import UnknownToken
+from perennial.ports import CardDetails, UnknownToken
 from perennial.tax.vat import check_vat_number
 
 LONGEST_NET_DAYS = 365
@@ -180,12 +181,18 @@ def require(session: Session, customer_id: str, *, lock: bool = False) -> Custom
 
 
 async def attach_payment_method(
-    engine: Engine, customer_id: str, token: str, *, default: bool = True, id: str | None = None
+    engine: Engine,
+    customer_id: str,
+    token: str,
+    *,
+    default: bool = True,
+    id: str | None = None,
+    gateway: str | None = None,
 ) -> PaymentMethod:
-    """Keep a gateway's token.
+    """Keep a gateway's token. `gateway` None: the first that knows it.
 
     Raises:
-        InvalidInput: if the gateway does not know it.
+        InvalidInput: no such gateway is enabled, or it does not know the token.
     """
     method_id = id or new_id("pm")
 
@@ -195,12 +202,8 @@ async def attach_payment_method(
 
     if known := await engine.read(find):
         return known
-    try:
-        # A call over the network: never inside a transaction, least of all one that holds the customer.
-        card = await asyncio.to_thread(engine.gateway.describe_token, token)
-    except UnknownToken as error:
-        message = "the gateway does not know this payment method"
-        raise InvalidInput(message, field="payment_method") from error
+    # A call over the network: never inside a transaction, least of all one that holds the customer.
+    known_to, card = await asyncio.to_thread(recognise, engine, token, gateway)
 
     def insert(session: Session) -> PaymentMethod:
         require(session, customer_id, lock=True)
@@ -213,13 +216,13 @@ async def attach_payment_method(
         method = PaymentMethod(
             id=method_id,
             customer_id=customer_id,
-            gateway=engine.gateway.name,
+            gateway=known_to,
             token=token,
             brand=card.brand,
             last4=card.last4,
             exp_month=card.exp_month,
             exp_year=card.exp_year,
-            fingerprint=card.fingerprint or _card_of(customer_id, token),
+            fingerprint=card.fingerprint or card_of(customer_id, token),
             is_default=default or first,
             created_at=engine.clock(),
         )
@@ -229,7 +232,24 @@ async def attach_payment_method(
     return await engine.write(insert)
 
 
-def _card_of(customer_id: str, token: str) -> str:
+def recognise(
+    engine: Engine, token: str, gateway: str | None = None, *, field: str = "payment_method"
+) -> tuple[str, CardDetails]:
+    """The gateway that knows a token, and what it shows of the card; it is asked over the network.
+
+    Raises:
+        InvalidInput: `gateway` is not enabled, or nobody knows the token. It is not repeated: it may be a card number.
+    """
+    if gateway is not None and gateway not in engine.gateways:
+        raise InvalidInput(f"the gateway {gateway!r} is not enabled", field="gateway")
+    for each in engine.gateways:
+        if gateway in (None, each.name):
+            with suppress(UnknownToken):
+                return each.name, each.describe_token(token)
+    raise InvalidInput("the gateway does not know this payment method", field=field)
+
+
+def card_of(customer_id: str, token: str) -> str:
     """Where the gateway does not tell cards apart, a token is one card of this customer, however often it is given."""
     return sha256(f"{customer_id}:{token}".encode()).hexdigest()[:16]
 

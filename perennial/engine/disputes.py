@@ -67,8 +67,8 @@ async def simulate(engine: Engine, payment_id: str, outcome: DisputeStatus, reas
         GatewayRefused: it cannot be disputed, or nothing is left to decide.
     """
     row = await engine.read(lambda session: session.get(PaymentAttempt, payment_id))
-    gateway = engine.gateway
-    if row is None or not isinstance(gateway, SimulatorGateway) or row.gateway != gateway.name or not row.gateway_ref:
+    gateway = engine.gateways.find(row.gateway) if row else None
+    if row is None or not isinstance(gateway, SimulatorGateway) or not row.gateway_ref:
         raise NotFound("payment at the simulator", payment_id)
     ref = row.gateway_ref
     if outcome is DisputeStatus.OPEN:

@@ -1,5 +1,6 @@
 """Webhooks in: verify, store the raw event under the gateway's own id, pass it on as a message to the workflow."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -21,26 +22,28 @@ async def receive(engine: Engine, gateway: str, body: bytes, headers: Mapping[st
     """False when the event has been seen before. An event that was stored but not passed on is passed on now.
 
     Raises:
-        NotFound: the gateway is not the configured one.
+        NotFound: no such gateway is enabled.
         InvalidSignature: nothing is stored.
         EngineUnavailable: the gateway has to send it again.
     """
-    if gateway != engine.gateway.name:
+    sender = engine.gateways.find(gateway)
+    if sender is None:
         raise NotFound("gateway", gateway)
-    event = engine.gateway.parse_webhook(body, headers)
-    if not await engine.write(lambda session: _store(engine, session, event, body)):
+    # An adapter may have to look up whose event it is.
+    event = await asyncio.to_thread(sender.parse_webhook, body, headers)
+    if not await engine.write(lambda session: _store(engine, session, gateway, event, body)):
         return False
-    await _forward(engine, event)
-    await engine.write(lambda session: _mark_forwarded(engine, session, event))
+    await _forward(engine, gateway, event)
+    await engine.write(lambda session: _mark_forwarded(engine, session, gateway, event))
     return True
 
 
-def _store(engine: Engine, session: Session, event: GatewayEvent, body: bytes) -> bool:
+def _store(engine: Engine, session: Session, gateway: str, event: GatewayEvent, body: bytes) -> bool:
     """Whether it still has to be passed on."""
     session.execute(
         upsert(WebhookEvent)
         .values(
-            gateway=engine.gateway.name,
+            gateway=gateway,
             event_id=event.event_id,
             kind=event.kind.value,
             charge_key=event.charge_key,
@@ -51,34 +54,34 @@ def _store(engine: Engine, session: Session, event: GatewayEvent, body: bytes) -
     )
     forwarded = session.scalar(
         select(WebhookEvent.forwarded_at).where(
-            WebhookEvent.gateway == engine.gateway.name, WebhookEvent.event_id == event.event_id
+            WebhookEvent.gateway == gateway, WebhookEvent.event_id == event.event_id
         )
     )
     return forwarded is None
 
 
-def _mark_forwarded(engine: Engine, session: Session, event: GatewayEvent) -> None:
+def _mark_forwarded(engine: Engine, session: Session, gateway: str, event: GatewayEvent) -> None:
     session.execute(
         update(WebhookEvent)
-        .where(WebhookEvent.gateway == engine.gateway.name, WebhookEvent.event_id == event.event_id)
+        .where(WebhookEvent.gateway == gateway, WebhookEvent.event_id == event.event_id)
         .values(forwarded_at=engine.clock())
         .execution_options(synchronize_session=False)
     )
 
 
-async def _forward(engine: Engine, event: GatewayEvent) -> None:
+async def _forward(engine: Engine, gateway: str, event: GatewayEvent) -> None:
     """To the subscription, gift or one-off invoice that it charges; what belongs to nobody is kept, nothing more."""
     if disputes.is_dispute(event):
-        await disputes.hear(engine, engine.gateway.name, event)
+        await disputes.hear(engine, gateway, event)
         return
     try:
         invoice, attempt = keys.parse_charge(event.charge_key or "")
     except ValueError:
         return
     subject = keys.invoice_subject(invoice)
-    request_id = f"webhook:{engine.gateway.name}:{event.event_id}"
+    request_id = f"webhook:{gateway}:{event.event_id}"
     # Without an instant: the gateway speaks when it likes, and what it says counts when it arrives.
-    message = PaymentEvent(request_id=request_id, actor=engine.gateway.name, invoice=invoice, attempt=attempt)
+    message = PaymentEvent(request_id=request_id, actor=gateway, invoice=invoice, attempt=attempt)
     handle = engine.temporal.get_workflow_handle(subject)
     try:
         await temporal_call(handle.signal("payment_event", message, rpc_timeout=RPC_TIMEOUT))

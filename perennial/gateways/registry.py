@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from perennial.domain.errors import PerennialError
-from perennial.gateways.simulator import SimulatorGateway, WebhookDispatcher
+from perennial.gateways.enabled import Gateways
+from perennial.gateways.simulator import SIMULATORS, SimulatorGateway, WebhookDispatcher, in_schema
 from perennial.ports import PaymentGateway
 
 ENTRY_POINTS = "perennial.gateways"
@@ -22,7 +23,7 @@ class GatewaySettings(Protocol):
     """What the gateways read of the settings of a process."""
 
     @property
-    def gateway(self) -> str: ...
+    def enabled_gateways(self) -> tuple[str, ...]: ...
     @property
     def webhook_secret(self) -> str: ...
     @property
@@ -46,9 +47,14 @@ class UnknownGateway(PerennialError):
     code: ClassVar[str] = "unknown_gateway"
 
 
-def build_gateway(settings: GatewaySettings, engine: Engine) -> PaymentGateway:
-    """The gateway that the settings name. Raises UnknownGateway."""
-    factory = _BUILT_IN.get(settings.gateway) or _installed(settings.gateway)
+def build_gateways(settings: GatewaySettings, engine: Engine) -> Gateways:
+    """The gateways that the settings enable, the primary first. Raises UnknownGateway."""
+    return Gateways(*(build_gateway(name, settings, engine) for name in settings.enabled_gateways))
+
+
+def build_gateway(name: str, settings: GatewaySettings, engine: Engine) -> PaymentGateway:
+    """Raises UnknownGateway."""
+    factory = _BUILT_IN.get(name) or _installed(name)
     return factory(settings, engine)
 
 
@@ -65,15 +71,21 @@ def prepare_gateway(gateway: PaymentGateway) -> None:
         gateway.create_schema()
 
 
-def build_dispatcher(settings: GatewaySettings, engine: Engine, url: str | None = None) -> WebhookDispatcher | None:
-    """What delivers webhooks in the stead of a real gateway: the simulator's dispatcher, or None for real ones.
+def prepare_gateways(gateways: Gateways) -> None:
+    """The same for each of them."""
+    for gateway in gateways:
+        prepare_gateway(gateway)
 
-    `url` is where the API takes webhooks, if that is not its own host and port (behind a proxy, in another container).
-    """
-    if settings.gateway != SimulatorGateway.name:
-        return None
-    url = url or f"{api_url(settings)}/v1/webhooks/{settings.gateway}"
-    return WebhookDispatcher(engine, url=url, secret=settings.webhook_secret)
+
+def build_dispatchers(settings: GatewaySettings, engine: Engine) -> tuple[WebhookDispatcher, ...]:
+    """What delivers webhooks in the stead of real gateways: the simulators' dispatchers."""
+    return tuple(
+        WebhookDispatcher(
+            in_schema(engine, name), url=f"{api_url(settings)}/v1/webhooks/{name}", secret=settings.webhook_secret
+        )
+        for name in settings.enabled_gateways
+        if name in SIMULATORS
+    )
 
 
 def api_url(settings: GatewaySettings) -> str:
@@ -87,8 +99,8 @@ def gateway_names() -> tuple[str, ...]:
     return (*_BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINTS)))
 
 
-def _simulator(settings: GatewaySettings, engine: Engine) -> PaymentGateway:
-    return SimulatorGateway(engine, webhook_secret=settings.webhook_secret)
+def _simulator(name: str) -> GatewayFactory:
+    return lambda settings, engine: SimulatorGateway(engine, webhook_secret=settings.webhook_secret, name=name)
 
 
 def _stripe(settings: GatewaySettings, engine: Engine) -> PaymentGateway:
@@ -104,4 +116,4 @@ def _installed(name: str) -> GatewayFactory:
     raise UnknownGateway(f"no gateway {name!r}; known: {', '.join(gateway_names())}")
 
 
-_BUILT_IN: dict[str, GatewayFactory] = {SimulatorGateway.name: _simulator, "stripe": _stripe}
+_BUILT_IN: dict[str, GatewayFactory] = {name: _simulator(name) for name in SIMULATORS} | {"stripe": _stripe}

@@ -130,7 +130,9 @@ def watch_workflow(fate: Fate) -> None:
 async def main(fate: Fate) -> None:
     engine: Engine = await open_engine(load_settings(), lazy=False)
     config = engine.temporal.config() | {"interceptors": [MortalActivities(fate)]}
-    mortal = replace(engine, temporal=Client(**config), gateway=MortalGateway(engine.gateway, fate))
+    mortal = replace(
+        engine, temporal=Client(**config), gateways=engine.gateways.each(lambda one: MortalGateway(one, fate))
+    )
     watch_commits(fate)
     watch_workflow(fate)
     async with worker.build_worker(mortal):

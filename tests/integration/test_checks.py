@@ -112,7 +112,7 @@ async def test_a_second_capture_at_the_gateway_is_found(copy: Engine, healthy: W
 
     result = await look(copy, "invoices_paid_once")
 
-    assert [finding.problem.partition(":")[0] for finding in result.findings] == ["captured 2 times at the gateway"]
+    assert [finding.problem.partition(":")[0] for finding in result.findings] == ["captured 2 times"]
     assert result.figures["duplicate_charges"] == 1
     agreement = await look(copy, "gateway_agrees")
     assert "we do not know the charge" in agreement.findings[0].problem

@@ -17,6 +17,7 @@ from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 
 from perennial.config import Settings
 from perennial.engine.context import Engine, open_engine
+from perennial.gateways.enabled import Gateways
 from perennial.ports import GatewayUnavailable
 from perennial.stack import ChildProcess, Stack
 from tests.support.stage import Stage, eventually
@@ -33,7 +34,7 @@ def beside(engine: Engine) -> Beside:
     async def opened(*, works: bool = True, gateway: Any = None, **settings: object) -> AsyncIterator[Engine]:
         given = Settings.model_validate(engine.settings.model_dump() | settings)
         made = await open_engine(given, lazy=False)
-        made = replace(made, clock=engine.clock, gateway=gateway or made.gateway)
+        made = replace(made, clock=engine.clock, gateways=Gateways(gateway) if gateway else made.gateways)
         try:
             if works:
                 async with build_worker(made):

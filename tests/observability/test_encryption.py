@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
-from perennial.checks.replay import replay_one
 from perennial.checks.look import look_at
+from perennial.checks.replay import replay_one
 from perennial.domain.errors import CommandRefused
 from perennial.engine import subscriptions
 from perennial.engine.context import Engine
@@ -121,7 +121,7 @@ async def test_runs_begun_in_the_clear_go_on_and_keys_are_changed_under_way(besi
 async def test_support_still_says_why_something_fails(
     engine: Engine, beside: Beside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent = Silent(build_gateway(engine.settings, engine.db))
+    silent = Silent(build_gateway("simulator", engine.settings, engine.db))
     async with beside(task_queue="encrypted-stuck", payload_keys=OLD, gateway=silent) as encrypted:
         stage = Stage(encrypted)
         monkeypatch.setattr(subscriptions, "OUTCOME_TIMEOUT_SECONDS", 0.1)

@@ -67,7 +67,9 @@ async def test_a_line_within_an_activity_says_the_run_and_the_attempt(
             said.warning("asked")
             super().charge(request)
 
-    async with beside(task_queue="talking", gateway=Talking(build_gateway(engine.settings, engine.db))) as talking:
+    async with beside(
+        task_queue="talking", gateway=Talking(build_gateway("simulator", engine.settings, engine.db))
+    ) as talking:
         stage = Stage(talking)
         sub = await stage.subscribe(await stage.clock("2026-01-31 10:00"))
 

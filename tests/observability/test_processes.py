@@ -75,7 +75,7 @@ async def test_the_sdk_tells_every_series_that_rules_and_panels_ask_for(
     """A run whose task fails, an activity that fails, a call that fails, and everything that goes well."""
     monkeypatch.setattr("perennial.engine.subscriptions.OUTCOME_TIMEOUT_SECONDS", 0.1)
     queue = "every-series"
-    silent = Silent(build_gateway(engine.settings, engine.db))
+    silent = Silent(build_gateway("simulator", engine.settings, engine.db))
     async with beside(task_queue=queue) as before:
         known = await at_rest(Stage(before), await Stage(before).clock("2026-01-31 10:00"))
     async with beside(task_queue=queue, metrics_port=0, gateway=silent) as measured:

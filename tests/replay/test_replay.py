@@ -35,6 +35,7 @@ from perennial.domain.gift import GiftDueKind
 from perennial.domain.one_off import OneOffDueKind
 from perennial.domain.subscription.due import DueKind
 from perennial.domain.subscription.effects import Decision
+from perennial.gateways.enabled import Gateways
 from tests.replay import histories
 from worker import SANDBOX
 from workflows import signboard
@@ -205,7 +206,7 @@ def test_every_command_is_in_a_history_as_an_update_and_as_a_signal(definer: typ
 
 
 def test_every_activity_is_in_a_history() -> None:
-    parts: Any = SimpleNamespace(sessions=None, gateway=None, taxes=None)
+    parts: Any = SimpleNamespace(sessions=None, gateways=Gateways(), taxes=None)
     known = {ActivityDefinition.must_from_callable(activity).name for activity in build_activities(parts)}
     assert known - _told(r'"activityType":\{"name":"([a-z_.]+)"\}') == set()
 

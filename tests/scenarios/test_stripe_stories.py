@@ -10,6 +10,7 @@ import pytest
 from api.app import create_app
 from perennial.engine import webhooks
 from perennial.engine.context import Engine
+from perennial.gateways.enabled import Gateways
 from tests.support.stage import Stage, eventually
 from tests.support.stripe.server import Fault, StandIn
 from tests.support.stripe.world import ASKS_FOR_3DS, CHARGE_DECLINED, event, new_card, signed, stripe_gateway
@@ -24,7 +25,7 @@ async def on_stripe(engine: Engine, stand: StandIn) -> AsyncIterator[Stage]:
     """An engine of its own on the shared database, with a worker of its own."""
     gateway = stripe_gateway(stand, engine.db, SECRET)
     settings = engine.settings.model_copy(update={"gateway": "stripe", "task_queue": "stripe-stories"})
-    other = replace(engine, gateway=gateway, settings=settings)
+    other = replace(engine, gateways=Gateways(gateway), settings=settings)
     async with build_worker(other):
         yield Stage(other)
     gateway.close()

@@ -121,7 +121,7 @@ class Paper:
         return tasks.Record(self.state)
 
     def _perform(self, effect: Effect, record: tasks.Record | None) -> PaymentFact | None:
-        billing = BillingActivities(self.engine.sessions, self.engine.gateway, self.engine.taxes)
+        billing = BillingActivities(self.engine.sessions, self.engine.gateways, self.engine.taxes)
         subject = tasks.Subject(self.state.customer_id, subscription_id=self.state.id)
         activity, task = {
             Bill: (billing.bill, tasks.BillTask),

@@ -24,6 +24,7 @@ _BY_MERCHANT = frozenset({Trigger.AUTOMATIC, Trigger.SCHEDULE, Trigger.ARREARS, 
 class Card:
     """What a payment method charges. `id` is equal for equal cards; `counted`: the network counts this attempt."""
 
+    gateway: str
     token: str
     network: str
     id: str
@@ -37,6 +38,7 @@ CARD_ID = func.coalesce(_methods.c.fingerprint, _methods.c.id)
 _COUNTED = _methods.c.brand == any_(bindparam("counting", type_=ARRAY(Text)))
 _LOCK = func.pg_advisory_xact_lock(func.hashtextextended("card:" + CARD_ID, 0))
 _CARD = select(
+    _methods.c.gateway,
     _methods.c.token,
     _methods.c.brand.label("network"),
     CARD_ID.label("id"),
@@ -61,7 +63,7 @@ def card_of(session: Session, method_id: str | None, n: int, now: datetime, *, l
         return None
     values = {"method": method_id, "counting": list(networks.counting(now, original=n == 1))}
     row = session.execute(_CARD_LOCKED if lock else _CARD, values).one_or_none()
-    return Card(row.token, row.network, row.id, row.barred, row.counted) if row else None
+    return Card(row.gateway, row.token, row.network, row.id, row.barred, row.counted) if row else None
 
 
 def budget(session: Session, card: Card, amount: int, currency: str, trigger: str, now: datetime) -> Budget:

@@ -105,7 +105,8 @@ def begin(
 ) -> Attempt:
     """Write the attempt down before anything is sent. An attempt that exists is answered as it is.
 
-    One that is hopeless, or that the card's network forbids, is written down as declined, and never sent.
+    `gateway` is named where there is no payment method. What is hopeless, or forbidden by the card's network, is written
+    down as declined, and never sent.
     """
     card = budgets.card_of(session, method_id, n, as_of, lock=True)
     key = keys.charge(invoice.key, n)
@@ -119,7 +120,7 @@ def begin(
         status=DECLINED if refused else PENDING,
         decline_code=refused,
         started_at=as_of,
-        gateway=gateway,
+        gateway=card.gateway if card else gateway,
         gateway_ref=None,
         token=card.token if card else None,
         amount=invoice.amount_due,
@@ -134,7 +135,7 @@ def begin(
             "n": n,
             "customer_id": invoice.customer_id,
             "trigger": trigger,
-            "gateway": gateway,
+            "gateway": new.gateway,
             "gateway_ref": None,
             "payment_method_id": method_id,
             "amount": new.amount,

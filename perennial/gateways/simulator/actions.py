@@ -31,6 +31,10 @@ def authenticate(connection: Connection, gateway_ref: str, *, success: bool) -> 
     return books.result(row)
 
 
+def is_known(connection: Connection, gateway_ref: str) -> bool:
+    return connection.execute(_FIND, {"gateway_ref": gateway_ref}).first() is not None
+
+
 def is_asked(connection: Connection, gateway_ref: str) -> bool:
     """Whether a charge waits for 3-D Secure. Raises GatewayRefused."""
     row = connection.execute(_FIND, {"gateway_ref": gateway_ref}).first()

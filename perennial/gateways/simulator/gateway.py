@@ -14,7 +14,7 @@ from perennial.gateways.simulator import actions, books, cards, disputes, refund
 from perennial.gateways.simulator.books import Outcome
 from perennial.gateways.simulator.cards import Card
 from perennial.gateways.simulator.faults import FaultBoard
-from perennial.gateways.simulator.schema import create_schema
+from perennial.gateways.simulator.schema import SCHEMA, create_schema, in_schema
 from perennial.ports import (
     CardDetails,
     ChargeRequest,
@@ -49,13 +49,12 @@ FROM simulator.payments p WHERE p.id > :after AND p.amount > 0 ORDER BY p.id LIM
 
 
 class SimulatorGateway:
-    """A payment provider in a PostgreSQL schema. Each call is a transaction of its own, in real time.
+    """A payment provider in the PostgreSQL schema of its name. Each call is a transaction of its own, in real time.
 
     `announce_all` emits events for outcomes that the answer has told already, as real gateways do; it is off because
     it costs every charge a row that nobody needs.
     """
 
-    name = "simulator"
     capabilities = GatewayCapabilities(
         refunds=True,
         partial_refunds=True,
@@ -65,17 +64,27 @@ class SimulatorGateway:
         reconciliation=True,
     )
 
-    def __init__(self, engine: Engine, *, webhook_secret: str, announce_all: bool = False) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, webhook_secret: str, announce_all: bool = False, name: str = SCHEMA) -> None:
+        self._name = name
+        self._engine = engine = in_schema(engine, name)
         # One statement is atomic by itself; without BEGIN and COMMIT a charge is one round trip instead of three.
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._webhook_secret = webhook_secret
         self._announce_all = announce_all
         self._faults = FaultBoard(self._autocommit)
 
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def books(self) -> Engine:
+        """Where its books are: what `witness`, `set_faults` and `injected` ask for."""
+        return self._engine
+
     def create_schema(self) -> None:
         """Make the simulator's tables where they are missing."""
-        create_schema(self._engine)
+        create_schema(self._engine, self._name)
 
     def describe_token(self, token: str) -> CardDetails:
         return cards.describe(token)
@@ -145,6 +154,11 @@ class SimulatorGateway:
             ),
             next=str(page[-1].id) if len(rows) > limit else None,
         )
+
+    def knows(self, gateway_ref: str) -> bool:
+        """Whether it has a charge of this name."""
+        with self._statements() as connection:
+            return actions.is_known(connection, gateway_ref)
 
     def authentication_url(self, gateway_ref: str, return_url: str) -> str | None:
         """The page of the customer's bank; None when it asks nothing any more. Raises GatewayRefused."""

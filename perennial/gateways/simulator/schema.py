@@ -4,6 +4,8 @@ The simulator stands for a company that is not ours: its tables know nothing of 
 across, migrations do not touch them, and its instants are real time even when subscriptions live on a test clock.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -18,12 +20,15 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 SCHEMA = "simulator"
+# As gateways, by the names of their schemas: the second is for routing and failover to be tried.
+SIMULATORS = (SCHEMA, "simulator_2")
 metadata = MetaData(schema=SCHEMA)
 
 # One row a charge, also a declined one. `key` is the idempotency key; `fingerprint` the parameters it came with.
@@ -131,20 +136,39 @@ FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.refuse_change();
 """
 
 
-def create_schema(engine: Engine) -> None:
-    """Make what is missing. Safe to call from several processes at once and at every start."""
+def in_schema(engine: Engine, schema: str) -> Engine:
+    """The same connections, for a simulator of its own: its statements mean the tables of `schema`.
+
+    Every statement of this package names the tables of the first simulator. Values are parameters, never in the text.
+    """
+    if schema == SCHEMA:
+        return engine
+    moved = engine.execution_options(schema_translate_map={SCHEMA: schema})
+
+    @event.listens_for(moved, "before_cursor_execute", retval=True)
+    def rename(_c: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> tuple[str, Any]:  # noqa: FBT001 (as SQLAlchemy calls it)
+        return statement.replace(f"{SCHEMA}.", f"{schema}."), values
+
+    return moved
+
+
+def create_schema(engine: Engine, schema: str = SCHEMA) -> None:
+    """Make what is missing. Safe to call from several processes at once and at every start.
+
+    `engine` is `in_schema` of the same schema.
+    """
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
-        if not _is_complete(connection):
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        if not _is_complete(connection, schema):
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             metadata.create_all(connection)
             connection.execute(text(_APPEND_ONLY))
 
 
-def _is_complete(connection: Connection) -> bool:
+def _is_complete(connection: Connection, schema: str) -> bool:
     """Whether the trigger, the last thing made, is there: then a start takes no lock on tables in use."""
     found = connection.execute(
         text("SELECT 1 FROM pg_trigger WHERE tgname = 'append_only' AND tgrelid = to_regclass(:table)"),
-        {"table": f"{SCHEMA}.entries"},
+        {"table": f"{schema}.entries"},
     )
     return found.first() is not None

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from perennial.config import SettingsError, load_settings
-from perennial.gateways.registry import build_dispatcher, build_gateway
+from perennial.gateways.registry import build_dispatchers, build_gateway
 
 KEYS = {"stripe_secret_key": "sk_test_1", "stripe_webhook_secret": "whsec_1"}
 PRODUCTION = {
@@ -66,9 +66,9 @@ def test_the_keys_are_not_asked_for_without_stripe() -> None:
 def test_the_gateway_is_built_and_shows_no_secret() -> None:
     settings = load_settings(gateway="stripe", **KEYS)
     engine = create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/none")
-    gateway = build_gateway(settings, engine)
+    gateway = build_gateway("stripe", settings, engine)
     gateway.close()
     assert gateway.name == "stripe"
-    assert build_dispatcher(settings, engine) is None
+    assert build_dispatchers(settings, engine) == ()
     assert "sk_test_1" not in repr(settings)
     assert "whsec_1" not in repr(settings)
