@@ -138,12 +138,9 @@ def bars(response_code: str | None, advice_code: str | None) -> bool:
     return response_code in NEVER_AFTER_RESPONSE or advice_code in NEVER_AFTER_ADVICE
 
 
-def counting(now: datetime, *, original: bool) -> tuple[str, ...]:
-    """The networks that count such an attempt at `now`: with all others there is nothing to look up."""
-    networks = dict.fromkeys(rules.network for rules in RULES)
-    return tuple(
-        name for name in networks if any(limit.counts_originals or not original for limit in _limits(name, now))
-    )
+def counts(network: str, now: datetime, *, original: bool) -> bool:
+    """Whether the network counts such an attempt at `now`: if not, there is nothing to look up."""
+    return any(limit.counts_originals or not original for limit in _limits(network, now))
 
 
 def longest_window(network: str, now: datetime) -> timedelta:

@@ -137,7 +137,9 @@ async def test_a_card_that_its_network_has_barred(stage: Stage) -> None:
     token = one_card("pm_card_networkAdvice03")
     key, sub = await _open_invoice(stage, token)
     (told,) = await stage.rows(
-        "SELECT response_code, advice_code, card_barred FROM payment_attempts WHERE key = :key", key=f"charge:{key}:1"
+        "SELECT response_code, advice_code, card_barred FROM payment_attempts a "
+        "JOIN payment_methods m ON m.id = a.payment_method_id WHERE a.key = :key",
+        key=f"charge:{key}:1",
     )
     assert told == (None, "03", True)
     with pytest.raises(CardBarred):

@@ -67,6 +67,7 @@ class PaymentMethod(Base):
             unique=True,
             postgresql_where=text("is_backup AND detached_at IS NULL"),
         ),
+        Index("ix_payment_methods_token", "token"),
         Index("ix_payment_methods_expiry", "exp_year", "exp_month", "id", postgresql_where=text("detached_at IS NULL")),
     )
 
@@ -83,5 +84,7 @@ class PaymentMethod(Base):
     is_backup: Mapped[bool] = mapped_column(server_default=false())
     # Equal for equal cards: the networks count attempts by card, whatever the token.
     fingerprint: Mapped[str | None] = mapped_column(index=True)
+    # The network has said that it will never be approved. A trigger carries it over to other tokens of the same card.
+    card_barred: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
     detached_at: Mapped[datetime | None]

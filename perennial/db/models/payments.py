@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, false, text
+from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perennial.db.models.base import Base
@@ -12,8 +12,11 @@ from perennial.db.models.base import Base
 class PaymentAttempt(Base):
     """Committed as `pending` before the gateway is called. `key` (`charge:{invoice}:{n}`) is the gateway's key too.
 
-    `card` is set where a network counts the attempt, or where it has barred the card (`card_barred`); `response_code`
-    and `advice_code` are the network's own words, where the gateway passes them on (`perennial.domain.networks`).
+    `card` is set where a network counts the attempt; `response_code` and `advice_code` are the network's own words,
+    where the gateway passes them on (`perennial.domain.networks`).
+
+    `sender` is the execution that alone may have asked a gateway about it; null: others may have too, or nobody knows.
+    While it stands, that execution may take a charge that was certainly refused to another gateway.
 
     Status: pending, succeeded, declined, requires_action, processing, canceled.
     """
@@ -29,7 +32,6 @@ class PaymentAttempt(Base):
             "started_at",
             postgresql_where=text("card IS NOT NULL"),
         ),
-        Index("ix_payment_attempts_barred", "card", postgresql_where=text("card_barred")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -49,7 +51,7 @@ class PaymentAttempt(Base):
     response_code: Mapped[str | None]
     advice_code: Mapped[str | None]
     card: Mapped[str | None]
-    card_barred: Mapped[bool] = mapped_column(server_default=false())
+    sender: Mapped[str | None]
     gateway_ref: Mapped[str | None]
     action_url: Mapped[str | None]
     started_at: Mapped[datetime] = mapped_column(index=True)

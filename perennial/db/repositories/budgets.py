@@ -7,8 +7,8 @@ other attempts with the same card (a lock that ends with the transaction) and se
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, case, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from perennial.db.models import PaymentAttempt, PaymentMethod
 from perennial.db.tables import table_of
@@ -33,19 +33,15 @@ class Card:
 
 
 _attempts, _methods = table_of(PaymentAttempt), table_of(PaymentMethod)
-# Where no gateway says which tokens are one card, each method is a card of its own.
-CARD_ID = func.coalesce(_methods.c.fingerprint, _methods.c.id)
-_COUNTED = _methods.c.brand == any_(bindparam("counting", type_=ARRAY(Text)))
-_LOCK = func.pg_advisory_xact_lock(func.hashtextextended("card:" + CARD_ID, 0))
 _CARD = select(
     _methods.c.gateway,
     _methods.c.token,
-    _methods.c.brand.label("network"),
-    CARD_ID.label("id"),
-    exists().where(_attempts.c.card == CARD_ID, _attempts.c.card_barred).label("barred"),
-    _COUNTED.label("counted"),
+    _methods.c.brand,
+    # Where no gateway says which tokens are one card, each method is a card of its own.
+    func.coalesce(_methods.c.fingerprint, _methods.c.id).label("card"),
+    _methods.c.card_barred,
 ).where(_methods.c.id == bindparam("method"), _methods.c.detached_at.is_(None))
-_CARD_LOCKED = _CARD.add_columns(case((_COUNTED, func.length(func.concat(_LOCK)))).label("lock"))
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0)))
 _TRIED = select(_attempts.c.started_at, _attempts.c.trigger, _attempts.c.n).where(
     _attempts.c.card == bindparam("card"),
     _attempts.c.amount == bindparam("amount"),
@@ -59,11 +55,13 @@ def card_of(session: Session, method_id: str | None, n: int, now: datetime, *, l
 
     With `lock` other attempts with the same card wait until this transaction ends, if a network counts this one.
     """
-    if method_id is None:
+    row = session.execute(_CARD, {"method": method_id}).one_or_none() if method_id else None
+    if row is None:
         return None
-    values = {"method": method_id, "counting": list(networks.counting(now, original=n == 1))}
-    row = session.execute(_CARD_LOCKED if lock else _CARD, values).one_or_none()
-    return Card(row.gateway, row.token, row.network, row.id, row.barred, row.counted) if row else None
+    counted = networks.counts(row.brand, now, original=n == 1)
+    if counted and lock:
+        session.execute(_LOCK, {"name": f"card:{row.card}"})
+    return Card(row.gateway, row.token, row.brand, row.card, row.card_barred, counted)
 
 
 def budget(session: Session, card: Card, amount: int, currency: str, trigger: str, now: datetime) -> Budget:
@@ -79,6 +77,19 @@ def budget(session: Session, card: Card, amount: int, currency: str, trigger: st
         for row in tried
     ]
     return networks.may_attempt(card.network, Attempt(card.id, amount, currency, initiator(trigger)), now, history)
+
+
+def bar(session: Session, attempt_id: str) -> None:
+    """The network has answered this attempt with never: the card is barred, behind whatever token it is known."""
+    attempt, method = aliased(PaymentAttempt), aliased(PaymentMethod)
+    declined = (
+        select(method.id, method.fingerprint)
+        .join(attempt, attempt.payment_method_id == method.id)
+        .where(attempt.id == attempt_id)
+        .subquery()
+    )
+    same = or_(_methods.c.id == declined.c.id, _methods.c.fingerprint == declined.c.fingerprint)
+    session.execute(update(_methods).where(same).values(card_barred=True))
 
 
 def initiator(trigger: str) -> Initiator:

@@ -1,17 +1,18 @@
 """Attempts at invoices: committed before the gateway is called, finished once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from perennial.db.models import PaymentAttempt, PaymentMethod
+from perennial.db.models import PaymentAttempt, PaymentMethod, PaymentMethodToken
 from perennial.db.repositories import budgets, credits, invoices, ledger, records
 from perennial.db.repositories.budgets import Card
 from perennial.db.repositories.invoices import IssuedInvoice
+from perennial.db.repositories.routing import Way
 from perennial.db.repositories.statuses import OUTSIDE
 from perennial.db.tables import table_of
 from perennial.domain import keys, networks
@@ -46,16 +47,25 @@ class Attempt:
     token: str | None
     amount: int
     backup_method_id: str | None = None
+    sender: str | None = None
+    payment_method_id: str | None = None
 
 
-_attempts, _methods = table_of(PaymentAttempt), table_of(PaymentMethod)
+_attempts, _methods, _tokens = table_of(PaymentAttempt), table_of(PaymentMethod), table_of(PaymentMethodToken)
+# Of the gateway that the attempt is at.
+_TOKEN = case((_methods.c.gateway == _attempts.c.gateway, _methods.c.token), else_=_tokens.c.token).label("token")
 _ATTEMPT = (
-    select(*(_methods.c.token if name == "token" else _attempts.c[name] for name in Attempt.__slots__))
+    select(*(_TOKEN if name == "token" else _attempts.c[name] for name in Attempt.__slots__))
     .outerjoin_from(_attempts, _methods, _methods.c.id == _attempts.c.payment_method_id)
-    .where(_attempts.c.invoice_id == bindparam("invoice"))
+    .outerjoin(
+        _tokens,
+        and_(_tokens.c.payment_method_id == _attempts.c.payment_method_id, _tokens.c.gateway == _attempts.c.gateway),
+    )
 )
-_FIND = _ATTEMPT.where(_attempts.c.n == bindparam("n"))
-_LIVE = _ATTEMPT.where(_attempts.c.status.in_(LIVE)).order_by(_attempts.c.n)
+_BY_ID = _ATTEMPT.where(_attempts.c.id == bindparam("attempt"))
+_OF_INVOICE = _ATTEMPT.where(_attempts.c.invoice_id == bindparam("invoice"))
+_FIND = _OF_INVOICE.where(_attempts.c.n == bindparam("n"))
+_LIVE = _OF_INVOICE.where(_attempts.c.status.in_(LIVE)).order_by(_attempts.c.n)
 _BEGIN = upsert(_attempts).on_conflict_do_nothing().returning(_attempts.c.id)
 _BACKUP = select(_methods.c.id).where(
     _methods.c.customer_id == bindparam("customer"), _methods.c.is_backup, _methods.c.detached_at.is_(None)
@@ -77,11 +87,13 @@ _FINISH = (
     .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
     .returning(_attempts.c.id)
 )
-# Not at every outcome: few networks say such a thing, and the row then enters an index.
-_BAR = (
+_HOLD = update(_attempts).where(_attempts.c.id == bindparam("attempt")).values(sender=None)
+_MOVE = (
     update(_attempts)
-    .where(_attempts.c.id == bindparam("attempt"), _attempts.c.payment_method_id == _methods.c.id)
-    .values(card=budgets.CARD_ID, card_barred=True)
+    .where(_attempts.c.id == bindparam("attempt"), _attempts.c.status == PENDING)
+    .where(_attempts.c.sender == bindparam("by"), _attempts.c.gateway == bindparam("was"))
+    .values(gateway=bindparam("to"))
+    .returning(_attempts.c.id)
 )
 
 
@@ -101,11 +113,21 @@ def live(session: Session, invoice_id: str) -> list[Attempt]:
 
 
 def begin(
-    session: Session, invoice: IssuedInvoice, n: int, method_id: str | None, gateway: str, trigger: str, as_of: datetime
+    session: Session,
+    invoice: IssuedInvoice,
+    n: int,
+    method_id: str | None,
+    gateway: str,
+    trigger: str,
+    as_of: datetime,
+    *,
+    ways: Sequence[Way] = (),
+    sender: str | None = None,
 ) -> Attempt:
     """Write the attempt down before anything is sent. An attempt that exists is answered as it is.
 
-    `gateway` is named where there is no payment method. What is hopeless, or forbidden by the card's network, is written
+    It is charged the first of `ways`, else where the payment method is from; `gateway` is named where there is none.
+    `sender` is the execution that may send it. What is hopeless, or what the card's network forbids, is written
     down as declined, and never sent.
     """
     card = budgets.card_of(session, method_id, n, as_of, lock=True)
@@ -113,6 +135,7 @@ def begin(
     hopeless = _hopeless(card, invoice.amount_due)
     forbidden = None if card is None or hopeless else _forbidden(session, card, invoice, trigger, as_of)
     refused = hopeless or forbidden
+    way = ways[0] if ways else Way(card.gateway, card.token) if card else None
     new = Attempt(
         id=keys.document_id("pay", key),
         key=key,
@@ -120,11 +143,13 @@ def begin(
         status=DECLINED if refused else PENDING,
         decline_code=refused,
         started_at=as_of,
-        gateway=card.gateway if card else gateway,
+        gateway=way.gateway if way else gateway,
         gateway_ref=None,
-        token=card.token if card else None,
+        token=way.token if way else None,
         amount=invoice.amount_due,
         backup_method_id=backup_of(session, invoice.customer_id) if forbidden else None,
+        sender=None if refused else sender,
+        payment_method_id=method_id,
     )
     made = session.scalar(
         _BEGIN,
@@ -136,6 +161,7 @@ def begin(
             "customer_id": invoice.customer_id,
             "trigger": trigger,
             "gateway": new.gateway,
+            "sender": new.sender,
             "gateway_ref": None,
             "payment_method_id": method_id,
             "amount": new.amount,
@@ -153,6 +179,26 @@ def begin(
         assert found is not None, key
         return found
     return new
+
+
+def hold(session: Session, attempt: Attempt) -> Attempt:
+    """The attempt as it is now, at its gateway for good: whoever began it may not take it elsewhere any more.
+
+    What anybody but its sender does with an attempt begins here, and is committed before a gateway is asked.
+    """
+    session.execute(_HOLD, {"attempt": attempt.id})
+    return Attempt(**session.execute(_BY_ID, {"attempt": attempt.id}).mappings().one())
+
+
+def move(session: Session, attempt: Attempt, way: Way) -> Attempt | None:
+    """Take an attempt that its gateway has certainly refused to another, in the name of its sender.
+
+    None when somebody else has it in hand, or it is over: then it stays where it is.
+    """
+    given = {"attempt": attempt.id, "by": attempt.sender, "was": attempt.gateway, "to": way.gateway}
+    if attempt.sender is None or session.execute(_MOVE, given).first() is None:
+        return None
+    return replace(attempt, gateway=way.gateway, token=way.token)
 
 
 def _hopeless(card: Card | None, amount: int) -> str | None:
@@ -206,7 +252,7 @@ def finish(
     if changed is None:
         return False
     if networks.bars(response_code, advice_code):
-        session.execute(_BAR, {"attempt": attempt.id})
+        budgets.bar(session, attempt.id)
     if status == SUCCEEDED:
         _receive(session, invoice, attempt, at)
     elif status in (DECLINED, REQUIRES_ACTION):

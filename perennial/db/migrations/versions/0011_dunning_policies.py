@@ -11,6 +11,23 @@ down_revision: str | None = "0010"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+# A card that its network has barred is barred behind every token: whoever adds it again finds it so. In the database,
+# so that reading it costs a charge nothing and no way of adding a payment method can forget it.
+_BARRED = """
+CREATE FUNCTION payment_methods_card_barred() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' OR NEW.fingerprint IS DISTINCT FROM OLD.fingerprint THEN
+        NEW.card_barred := EXISTS (
+            SELECT 1 FROM payment_methods
+            WHERE fingerprint = NEW.fingerprint AND card_barred AND id <> NEW.id
+        );
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payment_methods_card_barred BEFORE INSERT OR UPDATE OF fingerprint ON payment_methods
+FOR EACH ROW EXECUTE FUNCTION payment_methods_card_barred();
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -47,14 +64,14 @@ def upgrade() -> None:
     op.add_column("payment_attempts", sa.Column("response_code", sa.Text(), nullable=True))
     op.add_column("payment_attempts", sa.Column("advice_code", sa.Text(), nullable=True))
     op.add_column("payment_attempts", sa.Column("card", sa.Text(), nullable=True))
-    op.add_column("payment_attempts", sa.Column("card_barred", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("payment_methods", sa.Column("card_barred", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.execute(_BARRED)
     op.create_index(
         "ix_payment_attempts_counted",
         "payment_attempts",
         ["card", "amount", "currency", "started_at"],
         postgresql_where=sa.text("card IS NOT NULL"),
     )
-    op.create_index("ix_payment_attempts_barred", "payment_attempts", ["card"], postgresql_where=sa.text("card_barred"))
     op.create_index(
         "ix_payment_methods_expiry",
         "payment_methods",
@@ -69,9 +86,11 @@ def downgrade() -> None:
     op.drop_column("mailbox_messages", "channel")
     op.drop_column("outbox_messages", "channel")
     op.drop_index("ix_payment_methods_expiry", table_name="payment_methods")
-    op.drop_index("ix_payment_attempts_barred", table_name="payment_attempts")
     op.drop_index("ix_payment_attempts_counted", table_name="payment_attempts")
-    for column in ("card_barred", "card", "advice_code", "response_code"):
+    op.execute("DROP TRIGGER payment_methods_card_barred ON payment_methods")
+    op.execute("DROP FUNCTION payment_methods_card_barred()")
+    op.drop_column("payment_methods", "card_barred")
+    for column in ("card", "advice_code", "response_code"):
         op.drop_column("payment_attempts", column)
     op.drop_index(op.f("ix_customers_customer_group"), table_name="customers")
     op.drop_column("customers", "customer_group")
