@@ -16,6 +16,7 @@ from perennial.db.repositories.disputes import News
 from perennial.domain.disputes import DisputeStatus
 from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
+from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway
 from perennial.ports import ChargeRequest, GatewayPayment, Page, RefundRequest
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT
