@@ -1,0 +1,148 @@
+"""A refund and a dispute of one charge at once: whoever holds the invoice is first, and the other one sees it."""
+
+import asyncio
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from activities.credits import promise, send
+from perennial.contracts.activities import Subject
+from perennial.db.engine import unit_of_work
+from perennial.db.repositories import disputes
+from perennial.db.repositories.disputes import News
+from perennial.domain import keys
+from perennial.domain.disputes import DisputeStatus
+from perennial.domain.subscription.effects import Credit
+from perennial.engine.context import Engine
+from perennial.engine.disputes import simulate
+from perennial.engine.subscriptions import NewSubscription
+from tests.support.paper import Paper
+from tests.support.paper_books import people
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OPEN, LOST = DisputeStatus.OPEN, DisputeStatus.LOST
+# What waits for a lock has come to it by then; what does not wait is long done.
+A_WHILE_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Charge:
+    engine: Engine
+    subject: Subject
+    invoice: str
+    attempt: str
+    key: str
+    amount: int
+    currency: str
+
+    def news(self, status: DisputeStatus, ref: str = "dp_1") -> News:
+        ref = f"{ref}:{self.attempt}"
+        return News("simulator", ref, self.key, status, self.amount, self.currency, "fraudulent", NOW)
+
+    def refund(self) -> Credit:
+        name = keys.credit(self.subject.subscription_id or "", uuid4().hex)
+        return Credit(name, "requested", self.currency, (self.invoice,), None, refund=True)
+
+    def book(self, status: DisputeStatus, ref: str = "dp_1") -> None:
+        with unit_of_work(self.engine.sessions) as session:
+            disputes.book(session, self.news(status, ref))
+
+    def count(self, statement: str) -> int:
+        with self.engine.db.connect() as connection:
+            found = connection.execute(text(statement), {"attempt": self.attempt, "invoice": self.invoice})
+            return int(found.scalar_one())
+
+    @property
+    def promised(self) -> int:
+        return self.count("SELECT coalesce(sum(amount), 0) FROM refunds WHERE attempt_id = :attempt")
+
+    @property
+    def losses(self) -> int:
+        return self.count(
+            "SELECT coalesce(sum(e.amount), 0) FROM ledger_entries e JOIN ledger_transactions t "
+            "ON t.id = e.transaction_id JOIN disputes d ON t.key = 'lost:' || d.key "
+            "WHERE d.attempt_id = :attempt AND e.account = 'dispute_losses'"
+        )
+
+    def credit(self) -> int:
+        with self.engine.db.connect() as connection:
+            found = connection.execute(
+                text("SELECT coalesce(sum(balance), 0) FROM credit_balances WHERE customer_id = :id"),
+                {"id": self.subject.customer_id},
+            )
+            return int(found.scalar_one())
+
+
+@pytest.fixture
+async def charge(paper_books: Engine) -> Charge:
+    customer = await people(paper_books, None, {})
+    new = NewSubscription(customer_id=customer, plan="flat", currency="EUR", timezone="UTC", id=f"sub_{uuid4().hex}")
+    paper = await Paper.begin(paper_books, new, NOW)
+    find = text(
+        "SELECT i.key AS invoice, a.id, a.key, a.amount FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id "
+        "WHERE i.subscription_id = :id"
+    )
+    row = await paper_books.read(lambda session: session.execute(find, {"id": paper.state.id}).one())
+    subject = Subject(customer, subscription_id=paper.state.id)
+    return Charge(paper_books, subject, row.invoice, row.id, row.key, row.amount, "EUR")
+
+
+def waits(future: "Future[object]") -> bool:
+    time.sleep(A_WHILE_SECONDS)
+    return not future.done()
+
+
+async def test_a_dispute_that_is_first_leaves_nothing_to_refund(charge: Charge) -> None:
+    def refund() -> None:
+        with unit_of_work(charge.engine.sessions) as session:
+            promise(session, charge.subject, charge.refund(), NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(charge.engine.sessions) as session:
+            disputes.book(session, charge.news(OPEN))
+            other = pool.submit(refund)
+            assert waits(other)
+        other.result(10)
+    assert (charge.promised, charge.credit()) == (0, 0)
+
+
+async def test_a_refund_that_is_first_is_refused_by_the_bank_and_not_given_twice(charge: Charge) -> None:
+    """Promised, then disputed, then sent: the gateway refuses it, so it becomes credit, which the loss takes back."""
+    engine = charge.engine
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(engine.sessions) as session:
+            _, refunds = promise(session, charge.subject, charge.refund(), NOW)
+            other = pool.submit(charge.book, OPEN)
+            assert waits(other)
+        other.result(10)
+    assert charge.promised == charge.amount
+    await simulate(engine, charge.attempt, OPEN)
+    await asyncio.to_thread(send, engine.sessions, engine.gateways, refunds, NOW)
+    assert charge.credit() == charge.amount
+    charge.book(LOST)
+    assert (charge.credit(), charge.losses) == (0, 0)
+
+
+async def test_news_of_one_dispute_from_many_sides_is_booked_once(charge: Charge) -> None:
+    """Opened five times, lost five times, at once and in any order."""
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(charge.book, [OPEN, LOST] * 5))
+    rows = "SELECT count(*) FROM disputes WHERE attempt_id = :attempt AND status = 'lost'"
+    posted = (
+        "SELECT count(*) FROM ledger_transactions t JOIN disputes d ON t.subject_id = d.id "
+        "WHERE d.attempt_id = :attempt"
+    )
+    assert (charge.count(rows), charge.count(posted), charge.losses) == (1, 2, charge.amount)
+
+
+async def test_a_second_dispute_of_one_charge_is_one_of_its_own(charge: Charge) -> None:
+    charge.book(OPEN, "dp_1")
+    charge.book(DisputeStatus.WON, "dp_1")
+    charge.book(LOST, "dp_2")
+    assert charge.count("SELECT count(*) FROM disputes WHERE attempt_id = :attempt") == 2
+    assert charge.losses == charge.amount
