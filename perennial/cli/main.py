@@ -56,6 +56,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("subscriptions", "perennial.cli.subscriptions", "app", "Subscriptions and their commands.", MANAGE),
     Command("invoices", "perennial.cli.invoices", "app", "Invoices.", MANAGE),
     Command("payments", "perennial.cli.payments", "app", "Payments and refunds.", MANAGE),
+    Command("checkout", "perennial.cli.checkout", "app", "Sessions of the payment page.", MANAGE),
     Command("gifts", "perennial.cli.gifts", "app", "Gifts.", MANAGE),
     Command("clocks", "perennial.cli.clocks", "app", "Test clocks.", MANAGE),
     Command("messages", "perennial.cli.messages", "app", "Delivered messages.", MANAGE),
