@@ -160,7 +160,7 @@ class Director:
         return True
 
     async def _ask(self, group: Group, person: Person, number: int) -> None:
-        for race, wishes in self._rounds(person, number):
+        for race, wishes in self._rounds(group, person, number):
             if race is not None:
                 self._injected[race] += 1
             try:
@@ -169,19 +169,17 @@ class Director:
             except OutOfPatience as error:
                 self.diary.unanswered.append(f"{person.subscription}: {error}")
 
-    def _rounds(self, person: Person, number: int) -> Iterator[tuple[Kind | None, list[tuple[int, Wish]]]]:
-        """What this person asks for at this stop. Without its race a wish waits for a quiet day, and for its turn."""
-        here = [(n, wish) for n, wish in enumerate(person.wishes, 1) if self._stop_of(wish) == number]
+    def _rounds(
+        self, group: Group, person: Person, number: int
+    ) -> Iterator[tuple[Kind | None, list[tuple[int, Wish]]]]:
+        """What this person asks for at this stop; without its race a wish waits for its turn."""
+        numbered = enumerate(person.wishes, 1)
+        here = [(n, wish) for n, wish in numbered if group.stop_of(wish, self._kinds) == number]
         for race, wishes in groupby(here, key=lambda pair: pair[1].race):
             if race in self._kinds:
                 yield race, list(wishes)
             else:
                 yield from ((None, [wish]) for wish in wishes)
-
-    def _stop_of(self, wish: Wish) -> int:
-        months = len(self._groups[0].stops) // 3
-        later = min(-(-wish.stop // 3), months) * 3
-        return wish.stop if wish.race is None or wish.race in self._kinds else later
 
     async def _wish(self, group: Group, person: Person, number: int, n: int, wish: Wish) -> Asked:
         body: dict[str, Any] = dict(wish.body)

@@ -12,8 +12,9 @@ from perennial.demo.population import BEGINNINGS, NAMES
 from perennial.domain import calendar
 from perennial.domain.calendar import Interval, IntervalUnit
 
-PEOPLE_A_CLOCK = 10
-MOST_CLOCKS = len(BEGINNINGS)
+# Whoever shares a clock waits for the slowest: after a kill that may be fifteen seconds.
+PEOPLE_A_CLOCK = 5
+MOST_CLOCKS = 20
 CURRENCIES = ("USD", "EUR", "JPY", "KWD")
 GOOD_CARDS = ("pm_card_visa", "pm_card_mastercard", "pm_card_amex")
 # A stop this short before something is due: workflows' clocks run on by themselves, so it falls due while people ask.
@@ -25,7 +26,10 @@ _RETRY_DAY = 3
 
 
 class Place(StrEnum):
-    """Where in a month a stop lies: just before everybody renews, just before dunning's second retry, in between."""
+    """Where in a month a stop lies: just before everybody renews, just before dunning's second retry, in between.
+
+    Not every month has a quiet day in between: what is wished for then waits for the next one.
+    """
 
     RENEWAL = "renewal"
     DUNNING = "dunning"
@@ -34,19 +38,23 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
+    """Month 0 is the first one; its beginning is no renewal."""
+
+    month: int
     place: Place
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Something that is asked for at the stop with this number: a command's name and the fields of its body.
+    """Something that is asked for at a stop: a command's name and the fields of its body.
 
     Wishes of one person at one stop that belong to the same race are asked at the same time. `by_signal`: sent to the
     workflow as a signal, as support does. `token`: a card that is given first.
     """
 
-    stop: int
+    month: int
+    place: Place
     command: str
     body: Mapping[str, Any] = field(default_factory=dict)
     race: Kind | None = None
@@ -110,12 +118,19 @@ class Group:
     def clock(self) -> str:
         return f"clk_{self.number:02}"
 
+    def stop_of(self, wish: Wish, kinds: frozenset[Kind]) -> int:
+        """The number of the stop at which it is asked for. Without its race it waits for a quiet day."""
+        place = wish.place if wish.race is None or wish.race in kinds else Place.BETWEEN
+        return next(
+            number for number, stop in enumerate(self.stops) if stop.month >= wish.month and stop.place is place
+        )
+
 
 def populate(subscriptions: int, months: int, seed: int) -> tuple[Group, ...]:
     """So many people; each part of `ROLES` is played before one is played again."""
     chance = Random(f"chaos {seed}")  # noqa: S311 - a population, no secret
     clocks = max(1, min(MOST_CLOCKS, subscriptions // PEOPLE_A_CLOCK))
-    beginnings = chance.sample(BEGINNINGS, clocks)
+    beginnings = chance.sample(BEGINNINGS * -(-MOST_CLOCKS // len(BEGINNINGS)), clocks)
     people = [_person(chance, number, months) for number in range(subscriptions)]
     return tuple(
         _group(chance, number, beginning, months, tuple(people[number::clocks]))
@@ -128,30 +143,19 @@ def _group(
 ) -> Group:
     wall, timezone = beginning
     start, *renewals = (calendar.boundary(wall, _MONTH, timezone, month) for month in range(months + 1))
-    stops = [Stop(Place.BETWEEN, _between(chance, start))]
-    for at in renewals:
+    stops = [Stop(0, Place.BETWEEN, _between(chance, start))]
+    for month, at in enumerate(renewals, 1):
         retry = calendar.add_local_days(at, _RETRY_DAY, timezone)
-        stops += [Stop(Place.RENEWAL, at - JUST_BEFORE), Stop(Place.DUNNING, retry - JUST_BEFORE)]
-        stops.append(Stop(Place.BETWEEN, _between(chance, at)))
-    return Group(number, timezone, start, tuple(stops), (renewals or [start])[-1] + CALM, people)
+        stops.append(Stop(month, Place.RENEWAL, at - JUST_BEFORE))
+        stops.append(Stop(month, Place.DUNNING, retry - JUST_BEFORE))
+        if month % 2 == 0 or month == months:
+            stops.append(Stop(month, Place.BETWEEN, _between(chance, at)))
+    return Group(number, timezone, start, tuple(stops), renewals[-1] + CALM, people)
 
 
 def _between(chance: Random, renewal: datetime) -> datetime:
     """Four to six days after the renewal, and hours away from the time of day at which things are due."""
     return renewal + timedelta(days=chance.randint(4, 5), seconds=chance.randrange(4 * 3600, 20 * 3600))
-
-
-def _between_stop(month: int) -> int:
-    return 3 * month
-
-
-def _renewal_stop(month: int) -> int:
-    """From month 1 on."""
-    return 3 * month - 2
-
-
-def _dunning_stop(month: int) -> int:
-    return 3 * month - 1
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -181,7 +185,7 @@ def _person(chance: Random, number: int, months: int) -> Person:
         quantity=part.quantity,
         currency=chance.choice(CURRENCIES),
         token=f"{part.token or chance.choice(GOOD_CARDS)}:{number}",
-        wishes=tuple(wish for wish in part.wishes if wish.stop <= _between_stop(months)),
+        wishes=part.wishes,
         authenticates=part.authenticates,
     )
 
@@ -211,34 +215,34 @@ def _has_a_slow_bank(chance: Random, _months: int) -> _Part:
 
 def _is_poor(chance: Random, months: int) -> _Part:
     """A renewal is declined; at the instant of a retry by the policy the customer tries it too."""
-    month = chance.randint(1, max(months, 1))
+    month = chance.randint(1, months)
     token = f"pm_card_declines_charges_{month + 1}_to_{month + 1 + chance.randint(1, 2)}"
-    retry = Wish(_dunning_stop(month), "retry_payment", race=Kind.RACE_PORTAL, by_signal=chance.random() < 0.3)  # noqa: PLR2004
-    again = Wish(_dunning_stop(month), "retry_payment", race=Kind.RACE_PORTAL)
+    retry = Wish(month, Place.DUNNING, "retry_payment", race=Kind.RACE_PORTAL, by_signal=chance.random() < 0.3)  # noqa: PLR2004
+    again = Wish(month, Place.DUNNING, "retry_payment", race=Kind.RACE_PORTAL)
     return _Part(token=token, wishes=(retry, again)[: chance.randint(1, 2)])
 
 
 def _pays_at_the_last_moment(chance: Random, months: int) -> _Part:
     """The card is dead from a renewal on; a new one comes at the instant of that renewal."""
-    month = chance.randint(1, max(months, 1))
-    stop = _renewal_stop(month)
-    new = Wish(stop, "set_payment_method", race=Kind.RACE_CHECKOUT, token=chance.choice(GOOD_CARDS))
-    pay = Wish(stop, "retry_payment", race=Kind.RACE_CHECKOUT)
+    month = chance.randint(1, months)
+    new = Wish(month, Place.RENEWAL, "set_payment_method", race=Kind.RACE_CHECKOUT, token=chance.choice(GOOD_CARDS))
+    pay = Wish(month, Place.RENEWAL, "retry_payment", race=Kind.RACE_CHECKOUT)
     return _Part(token=f"pm_card_dies_after_{month}", wishes=(new, pay)[: chance.randint(1, 2)])
 
 
 def _leaves_at_the_renewal(chance: Random, months: int) -> _Part:
-    stop = _renewal_stop(chance.randint(1, max(months, 1)))
+    month = chance.randint(1, months)
     body: dict[str, Any] = {"when": "period_end"}
     if chance.random() < 0.7:  # noqa: PLR2004 - most of them
         body = {"when": "now", "refund": chance.choice(("none", "prorated", "full"))}
-    return _Part(wishes=(Wish(stop, "cancel", body, race=Kind.RACE_CANCEL, by_signal=chance.random() < 0.3),))  # noqa: PLR2004
+    by_signal = chance.random() < 0.3  # noqa: PLR2004 - some
+    return _Part(wishes=(Wish(month, Place.RENEWAL, "cancel", body, race=Kind.RACE_CANCEL, by_signal=by_signal),))
 
 
 def _upgrades_twice(chance: Random, months: int) -> _Part:
     """Two browser tabs, now in the middle of a month, now at the renewal."""
-    month = chance.randint(1, max(months, 1))
-    stop = chance.choice((_between_stop(month - 1), _renewal_stop(month)))
+    month = chance.randint(1, months)
+    place = chance.choice((Place.BETWEEN, Place.RENEWAL))
     tabs: list[tuple[str, dict[str, Any]]]
     if chance.random() < 0.5:  # noqa: PLR2004 - a coin
         tabs = [("change_plan", {"plan": plan}) for plan in ("standard-monthly", "premium-monthly")]
@@ -247,23 +251,24 @@ def _upgrades_twice(chance: Random, months: int) -> _Part:
         seats = sorted(chance.sample(range(3, 12), 2))
         tabs = [("change_quantity", {"quantity": count}) for count in seats]
         plan, quantity = "team-monthly", 2
-    wishes = tuple(Wish(stop, command, body, race=Kind.RACE_UPGRADE) for command, body in tabs)
+    wishes = tuple(Wish(month, place, command, body, race=Kind.RACE_UPGRADE) for command, body in tabs)
     return _Part(plan=plan, quantity=quantity, wishes=wishes)
 
 
 def _pauses(chance: Random, months: int) -> _Part:
-    first = chance.randint(0, max(months - 1, 0))
-    pause = Wish(_between_stop(first), "pause", by_signal=chance.random() < 0.5)  # noqa: PLR2004 - a coin
-    return _Part(wishes=(pause, Wish(_between_stop(first + 1), "resume")))
+    month = chance.randint(0, months - 1)
+    pause = Wish(month, Place.BETWEEN, "pause", by_signal=chance.random() < 0.5)  # noqa: PLR2004 - a coin
+    return _Part(wishes=(pause, Wish(min(month + 2, months), Place.BETWEEN, "resume")))
 
 
 def _wavers(chance: Random, months: int) -> _Part:
-    stop = _between_stop(chance.randint(0, max(months, 1)))
-    return _Part(wishes=(Wish(stop, "cancel", {"when": "period_end"}), Wish(stop, "undo_cancel")))
+    month = chance.randint(0, months)
+    cancel = Wish(month, Place.BETWEEN, "cancel", {"when": "period_end"})
+    return _Part(wishes=(cancel, Wish(month, Place.BETWEEN, "undo_cancel")))
 
 
 def _skips(chance: Random, months: int) -> _Part:
-    return _Part(wishes=(Wish(_between_stop(chance.randint(0, max(months - 1, 0))), "skip_next"),))
+    return _Part(wishes=(Wish(chance.randint(0, months - 1), Place.BETWEEN, "skip_next"),))
 
 
 ROLES: Mapping[str, _Role] = {

@@ -56,3 +56,4 @@ async def _play(director: Director, injector: Injector) -> None:
     finally:
         for task in (weather, lives):
             task.cancel()
+        await asyncio.gather(weather, lives, return_exceptions=True)

@@ -12,8 +12,8 @@ from perennial.chaos.kinds import WEATHER, Kind
 
 # Beats are dealt in decks: each deck holds every chosen kind of process fault at least once.
 DECK = 20
-# Deaths in a deck: with two workers, one dies about every four seconds.
-KILLS = 5
+# Deaths in a deck: one about every five seconds.
+KILLS = 4
 # The weather at the gateway changes after so many beats.
 SPELL = 4
 WORKERS = 2

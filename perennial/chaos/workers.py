@@ -5,9 +5,12 @@ One process imports everything once and forks a worker for each place: the real 
 of a small machine on imports.
 """
 
+import contextlib
 import os
 import signal
 import sys
+import time
+import traceback
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,6 +24,9 @@ from perennial.stack.process import die_with_parent
 
 # Made in the working directory when blows are expected.
 READY = "workers.ready"
+# So often may workers end by themselves, one after the other, before it is taken for what it is.
+ENDS = 30
+PAUSE_SECONDS = 0.5
 KILL = (signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -32,6 +38,7 @@ class Nursery:
         self._work = load_application("worker", "main")
         self._workers: dict[int, int] = {}  # place -> process id
         self._stopping = False
+        self._ends_left = ENDS
 
     def run(self) -> None:
         """Until SIGTERM, which the workers get too: what they are at is finished."""
@@ -42,11 +49,22 @@ class Nursery:
             self._bear(place)
         Path(READY).touch()
         while self._workers:
-            dead, _ = os.wait()
+            dead, status = os.wait()
             for place in [place for place, pid in self._workers.items() if pid == dead]:
                 del self._workers[place]
+                self._mourn(status)
                 if not self._stopping:
                     self._bear(place)
+
+    def _mourn(self, status: int) -> None:
+        """Who ends by himself, because Temporal is away, comes again a little later; but not for ever."""
+        if self._stopping or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            self._ends_left = ENDS
+            return
+        self._ends_left -= 1
+        if not self._ends_left:
+            sys.exit("workers end by themselves, again and again")
+        time.sleep(PAUSE_SECONDS)
 
     def _bear(self, place: int) -> None:
         # Signals are held back, so that a blow never falls between the fork and the book of it.
@@ -69,18 +87,24 @@ class Nursery:
             with observed(self._settings, "worker"):
                 self._work(self._settings)
             code = 0
+        except Exception:  # noqa: BLE001 - the last resort of this process
+            traceback.print_exc()
         finally:
+            # Without the interpreter's tidying up, in which the Temporal SDK can abort.
             sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
 
     def _kill(self, place: int, _number: int, _frame: FrameType | None) -> None:
         if pid := self._workers.get(place):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
         for pid in self._workers.values():
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int =
     )
 
     _notice_dead_connections(engine)
+    _give_dead_connections_back(engine)
 
     @event.listens_for(engine, "connect")
     def use_utc(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -57,6 +58,23 @@ def _notice_dead_connections(engine: Engine) -> None:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
             raise DisconnectionError from error  # the pool tries again with a new connection
+
+
+def _give_dead_connections_back(engine: Engine) -> None:
+    """The server may die between the last statement of an autocommit connection and its return to the pool.
+
+    Putting its isolation level back then fails with the driver's own error, which nobody expects, and the place in the
+    pool would be lost for good. Closed, the connection goes back, and the next user of it finds that it is dead.
+    """
+    reset = engine.dialect.reset_isolation_level
+
+    def reset_or_close(dbapi_connection: DBAPIConnection) -> None:
+        try:
+            reset(dbapi_connection)
+        except engine.dialect.loaded_dbapi.Error:
+            dbapi_connection.close()
+
+    engine.dialect.reset_isolation_level = reset_or_close  # type: ignore[method-assign]
 
 
 def make_sessions(engine: Engine) -> Sessions:
