@@ -56,26 +56,33 @@ async def rebuild(engine: Engine, subscription: str) -> Rebuilt:
         CommandRefused: what the row refers to (its customer) is gone too.
         EngineUnavailable: PostgreSQL or Temporal is away.
     """
-    try:
-        line = await line_of(engine, subscription)
-    except NoHistory:
-        if await engine.read(lambda session: session.get(Subscription, subscription)) is None:
-            raise NotFound("subscription", subscription) from None
-        raise
-    told = _told(line, await steps_of(engine, line))
-    for turn in range(_TRIES):
-        if done := await _tried(engine, line, told, by_force=turn == _TRIES - 1):
+    for _ in range(_TRIES):
+        if done := await _tried(engine, subscription):
             return done
-        await asyncio.sleep(_PAUSE_SECONDS)  # it has taken a step in between
+        await asyncio.sleep(_PAUSE_SECONDS)
     raise CommandRefused(subscription, "it moves faster than it can be written down; try again")
 
 
-async def _tried(engine: Engine, line: Line, told: "_Told", *, by_force: bool) -> Rebuilt | None:
+async def _tried(engine: Engine, subscription: str) -> Rebuilt | None:
+    """None when it has taken a step since its history was read."""
+    mark = await engine.read(lambda session: _mark(session.get(Subscription, subscription)))
+    try:
+        line = await line_of(engine, subscription)
+    except NoHistory:
+        if mark is None:
+            raise NotFound("subscription", subscription) from None
+        raise
+    told = _told(line, await steps_of(engine, line))
     run_id, state = await _standing(engine, line, told.done)
     try:
-        return await engine.write(lambda session: _write(session, line, run_id, state, told, by_force=by_force))
+        return await engine.write(lambda session: _write(session, line, mark, run_id, state, told))
     except IntegrityError as error:
-        raise CommandRefused(line.subscription, "the rows that it refers to (its customer) are gone too") from error
+        raise CommandRefused(subscription, "the rows that it refers to (its customer) are gone too") from error
+
+
+def _mark(row: Subscription | None) -> tuple[str, int] | None:
+    """Whatever writes a step writes the row first, and waits for whoever holds it."""
+    return (row.run_id, row.step) if row else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +119,13 @@ async def _standing(engine: Engine, line: Line, written: Sequence[Record]) -> tu
 
 
 def _write(
-    session: Session,
-    line: Line,
-    run_id: str,
-    state: State,
-    told: _Told,
-    *,
-    by_force: bool,
+    session: Session, line: Line, mark: tuple[str, int] | None, run_id: str, state: State, told: _Told
 ) -> Rebuilt | None:
-    """None when the row is ahead of what we know, so that it has to be asked again."""
     row = session.get(Subscription, line.subscription, with_for_update=True)
+    if _mark(row) != mark:
+        return None
     wanted = records.subscription_row(state)
     columns = _differing(row, wanted, state) if row else ()
-    if row and row.run_id == run_id and row.step > state.step and not by_force:
-        return None
     if row is None:
         session.add(Subscription(**wanted, run_id=run_id))
         session.flush()

@@ -25,6 +25,7 @@ from perennial.engine.ids import new_id
 from perennial.support.errors import before_error
 from perennial.support.histories import Line, line_of
 from perennial.support.plan import ChargeInFlight, Plan, plan, refuse_in_flight
+from perennial.support.rebuild import rebuild
 from perennial.support.steps import Step, find, steps_of
 
 # How long it is watched after the reset. A life of years is told again within seconds.
@@ -125,6 +126,8 @@ async def _caught_up(engine: Engine, subscription: str) -> bool:
     """A reset run has its own time put back; a test clock, asked to go where it stands, takes it along."""
     row = await subscriptions.get(engine, subscription)
     if row.test_clock_id:
+        if row.ended_at:
+            await rebuild(engine, subscription)  # a clock does not move what its row says has ended
         clock = await clocks.get(engine, row.test_clock_id)
         await clocks.advance(engine, clock.id, to=clock.now)
     deadline = time.monotonic() + WATCHED_SECONDS

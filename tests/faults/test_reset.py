@@ -1,9 +1,7 @@
 """`temporal workflow reset` to every earlier event of a life: the story is told again, and no money moves."""
 
 import uuid
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
@@ -12,10 +10,10 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 import workflows.subscription
 from perennial.domain.calendar import Interval, IntervalUnit
-from perennial.domain.subscription import State
 from perennial.engine import plans
 from perennial.engine.context import Engine
-from tests.support.stage import Stage, at, eventually, nothing_due_until
+from tests.support.retold import caught_up, comparable, facts
+from tests.support.stage import Stage, at
 
 WEEKLY = plans.NewPlanVersion(
     code="team-weekly-of-reset",
@@ -50,51 +48,6 @@ async def resettable(stage: Stage, subscription: str) -> list[tuple[str, int]]:
         points += [(run, event.event_id) for event in history if event.event_type == COMPLETED]
         run = history[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
     return points
-
-
-async def facts(stage: Stage, subscription: str) -> dict[str, Any]:
-    """Everything that a reset must leave as it was."""
-    return {
-        "invoices": await stage.bills(subscription),
-        "captures": await stage.captures(subscription),
-        "postings": await stage.rows(
-            "SELECT key, kind, at FROM ledger_transactions WHERE key LIKE :id ORDER BY id", id=f"%:{subscription}:%"
-        ),
-        "attempts": await stage.rows(
-            "SELECT key, status, decline_code, started_at, finished_at FROM payment_attempts WHERE key LIKE :id "
-            "ORDER BY id",
-            id=f"%:{subscription}:%",
-        ),
-        "spans": await stage.rows(
-            "SELECT starts_at, ends_at, kind, period_no FROM service_spans WHERE subscription_id = :id ORDER BY 1",
-            id=subscription,
-        ),
-        "timeline": await stage.rows(
-            "SELECT step, position, at, kind, actor, data FROM timeline_entries WHERE subject_id = :id "
-            "ORDER BY step, position",
-            id=subscription,
-        ),
-        "messages": await stage.rows(
-            "SELECT key, kind FROM outbox_messages WHERE subscription_id = :id ORDER BY key", id=subscription
-        ),
-        "credit": await stage.credit(subscription),
-    }
-
-
-def comparable(state: State) -> State:
-    """The offset of a test clock and the memory of requests belong to the run, not to the subscription."""
-    return replace(state, clock_offset=timedelta(), applied=())
-
-
-async def caught_up(stage: Stage, subscription: str, clock: str, now: datetime) -> State:
-    """A reset run has its own time put back; its clock, asked to go where it stands, takes it along."""
-    await stage.advance(clock, now)
-
-    async def at_rest() -> bool:
-        return nothing_due_until(await stage.progress(subscription), now)
-
-    await eventually(at_rest)
-    return await stage.state(subscription)
 
 
 async def a_year(stage: Stage) -> tuple[str, str, datetime]:

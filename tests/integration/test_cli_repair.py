@@ -164,7 +164,8 @@ def test_a_lost_workflow_is_found_and_started_again(cli: Cli, subscribed: Subscr
     assert said.code == 1
     assert f"rows_match_workflows: {made['id']}: it lives, but no workflow runs for it" in said.out
 
-    assert "its workflow was missing and is started again" in cli("support", "retry", made["id"], "--reason", "asked").out
+    said = cli("support", "retry", made["id"], "--reason", "asked")
+    assert "its workflow was missing and is started again" in said.out
 
     eventually(lambda: not stuck())
     assert cli("subscriptions", "skip-next", made["id"], "--json").json["skip_next"] is True
@@ -174,11 +175,13 @@ def test_an_overdue_row_is_found(cli: Cli, subscribed: Subscribed, live_stack: S
     """As it looks when the workers have been away for two hours."""
     made = subscribed()
 
-    async def make_late(engine: Engine) -> None:
-        statement = text("UPDATE subscriptions SET next_due_at = now() - interval '2 hours' WHERE id = :id")
-        await engine.write(lambda session: session.execute(statement, {"id": made["id"]}))
+    async def make_late(engine: Engine) -> bool:
+        late = "UPDATE subscriptions SET next_due_at = now() - interval '2 hours' WHERE id = :id AND status = 'active'"
+        statement = text(f"{late} RETURNING id")
+        return await engine.write(lambda session: session.scalar(statement, {"id": made["id"]})) is not None
 
-    with_engine(live_stack, make_late)
+    # Until it is active its first steps are still being written.
+    eventually(lambda: bool(with_engine(live_stack, make_late)))
     (row,) = [row for row in cli("support", "stuck", "--json").json["data"] if row["id"] == made["id"]]
     assert row["due_kind"] == "renewal"
     assert 6_000 < row["late"] < 7_200

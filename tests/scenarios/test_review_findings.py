@@ -20,7 +20,8 @@ from perennial.engine import coupons, gifts, runs, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.gifts import NewGift
 from perennial.engine.subscriptions import NewSubscription
-from tests.faults.test_reset import caught_up, comparable, reset, resettable
+from tests.faults.test_reset import reset, resettable
+from tests.support.retold import caught_up, comparable
 from tests.support.stage import Stage, at, eventually
 
 

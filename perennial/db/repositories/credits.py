@@ -48,7 +48,7 @@ def use(session: Session, customer_id: str, currency: str, wanted: int, as_of: d
     """
     if wanted <= 0 or not ledger.lock_credit(session, customer_id, currency):
         return 0
-    left = _left(session, customer_id, currency)
+    left = grants_left(session, customer_id, currency)
     _post_expiry(session, customer_id, currency, [grant for grant in left if grant.is_over(as_of)])
     parts = spend((grant for grant in left if not grant.is_over(as_of)), wanted)
     used = sum(part for _, part in parts)
@@ -130,7 +130,7 @@ def take_back(
     """
     if wanted <= 0 or not ledger.lock_credit(session, customer_id, currency):
         return 0
-    left = [grant for grant in _left(session, customer_id, currency) if grant.key in grant_keys]
+    left = [grant for grant in grants_left(session, customer_id, currency) if grant.key in grant_keys]
     parts = [(grant.id, part) for grant, part in spend((grant for grant in left if not grant.is_over(at)), wanted)]
     taken = sum(part for _, part in parts)
     _move(session, parts, subject, at)
@@ -140,7 +140,7 @@ def take_back(
 
 def balance(session: Session, customer_id: str, currency: str, as_of: datetime) -> int:
     """What could be used at `as_of`, minor units."""
-    return sum(grant.remaining for grant in _left(session, customer_id, currency) if not grant.is_over(as_of))
+    return sum(grant.remaining for grant in grants_left(session, customer_id, currency) if not grant.is_over(as_of))
 
 
 def expire(
@@ -161,7 +161,7 @@ def expire(
     ended = []
     for customer_id, currency in session.execute(due).all():
         ledger.lock_credit(session, customer_id, currency)
-        over = [grant for grant in _left(session, customer_id, currency) if grant.is_over(as_of)]
+        over = [grant for grant in grants_left(session, customer_id, currency) if grant.is_over(as_of)]
         ended += _post_expiry(session, customer_id, currency, over)
     return ended
 
@@ -170,7 +170,8 @@ def grant_id(key: str) -> str:
     return keys.document_id("cg", key)
 
 
-def _left(session: Session, customer_id: str, currency: str) -> list[Grant]:
+def grants_left(session: Session, customer_id: str, currency: str) -> list[Grant]:
+    """The grants with something left, expired ones too."""
     return [Grant(*row) for row in session.execute(_LEFT, {"customer": customer_id, "money": currency})]
 
 
