@@ -34,6 +34,7 @@ TAGS = [
     {"name": "gifts", "description": "Prepaid subscriptions for somebody else."},
     {"name": "test clocks", "description": "Years of billing in seconds."},
     {"name": "messages", "description": "The local mailbox."},
+    {"name": "reports", "description": "What the engine has done, by day and month, off the ledger and the documents."},
     {"name": "findings", "description": "What differs between us and the gateways, or from what must hold."},
     {"name": "webhooks", "description": "What gateways send; signed, without an API key."},
     {"name": "health", "description": "For load balancers and supervisors; without an API key."},

@@ -22,6 +22,7 @@ from api.routes import (
     meters,
     payment_methods,
     plan_migrations,
+    reports,
     seller,
     subscriptions,
     tax_rates,
@@ -56,5 +57,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     tax_rates.router,
     test_clocks.router,
     messages.router,
+    reports.router,
     findings.router,
 )
