@@ -52,7 +52,8 @@ def _notice_dead_connections(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkout")
     def ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
-        if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED_SECONDS:
+        rested = time.monotonic() - record.info.get("rests_since", time.monotonic()) >= RESTED_SECONDS
+        if not rested and not getattr(connection, "closed", False):
             return
         try:
             engine.dialect.do_ping(connection)
@@ -64,7 +65,7 @@ def _give_dead_connections_back(engine: Engine) -> None:
     """The server may die between the last statement of an autocommit connection and its return to the pool.
 
     Putting its isolation level back then fails with the driver's own error, which nobody expects, and the place in the
-    pool would be lost for good. Closed, the connection goes back, and the next user of it finds that it is dead.
+    pool would be lost for good. Closed, the connection goes back, and its next user is given another one.
     """
     reset = engine.dialect.reset_isolation_level
 
