@@ -13,12 +13,12 @@ GatewayError
 │   ├── IdempotencyConflict the key was used before with other parameters
 │   └── UnknownToken        the gateway knows no such payment method
 └── InvalidSignature        a webhook that the gateway did not sign
-DeliveryFailed              a notification channel could not deliver; the relay tries again later
+
+The port of notifications is `perennial.notifications.port`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -71,12 +71,6 @@ class InvalidSignature(GatewayError):
 
     code: ClassVar[str] = "invalid_webhook_signature"
     retryable: ClassVar[bool] = False
-
-
-class DeliveryFailed(PerennialError):
-    """A channel could not deliver a message now."""
-
-    code: ClassVar[str] = "delivery_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,34 +319,3 @@ class TaxCalculator(Protocol):
 
     def rates(self, sale: Sale) -> tuple[TaxRate, ...]:
         """Every tax, also one of nought that has to be stated with its reason; none where the seller collects none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """A rendered message. `key` (`notify:{kind}:{subject}`) makes delivery idempotent.
-
-    `occurred_at` is domain time (aware UTC): on a test clock it may lie years ahead of the delivery.
-    """
-
-    key: str
-    kind: str
-    customer_id: str | None
-    recipient: str
-    subject: str
-    body: str
-    occurred_at: datetime
-    channel: str = "email"
-
-
-@runtime_checkable
-class Notifier(Protocol):
-    """What brings messages to people, by one or several channels (`email`, `sms`, ...)."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def channels(self) -> tuple[str, ...]: ...
-
-    def deliver(self, message: Notification) -> None:
-        """Deliver once per `message.key`; a repeated key does nothing. Raises DeliveryFailed."""

@@ -35,6 +35,7 @@ def show_view(view: SubscriptionView, *, as_json: bool) -> None:
             "Next": f"{view.next_due_kind} {instant(view.next_due_at)}" if view.next_due_kind else "",
             **ahead,
             "Dunning": dunning,
+            "Dunning policy": view.dunning_policy or "",
             "Add-ons": ", ".join(f"{addon.code} x {addon.quantity}" for addon in view.addons),
             "Coupons": ", ".join(view.coupons),
             "Payment method": view.payment_method_id or "none",

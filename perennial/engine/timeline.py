@@ -29,6 +29,7 @@ _WORDS = {
     "activated": "the first payment is settled: active",
     "period_began": "period {period} began ({kind}), until {until}",
     "payment_failed": "attempt {attempt} failed: {code}",
+    "dunning_policy_set": "dunning goes by {policy} from now on",
     "recovered": "everything owed is paid: active again",
     "access_suspended": "the grace period is over: access suspended",
     "unpaid": "dunning has ended without success: unpaid",

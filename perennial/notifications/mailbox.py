@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.models import MailboxMessage
 from perennial.domain.dunning import EMAIL
-from perennial.ports import Notification
+from perennial.notifications.port import Notification
 
 
 class LocalMailbox:

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.models import OutboxMessage
 from perennial.notifications.context import Batch
+from perennial.notifications.port import DeliveryFailed, Notification, Notifier
 from perennial.notifications.rendering import render
 from perennial.observability import metrics
-from perennial.ports import DeliveryFailed, Notification, Notifier
 
 _FIRST_WAIT_SECONDS = 2
 _LONGEST_WAIT_SECONDS = 3600

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from perennial.db.engine import make_sessions
 from perennial.db.models import MailboxMessage
 from perennial.notifications.mailbox import LocalMailbox
-from perennial.ports import Notification, Notifier
+from perennial.notifications.port import Notification, Notifier
 from tests.support.databases import own_database
 
 

@@ -1,5 +1,6 @@
 """What the card networks allow holds for one physical card across subscriptions, triggers and threads."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -172,3 +173,15 @@ async def test_the_backup_is_tried_when_the_network_forbids_the_card(stage: Stag
         "SELECT trigger, status, decline_code FROM payment_attempts WHERE customer_id = :id ORDER BY n", id=customer
     )
     assert tried == [("automatic", "declined", "network_never_retry"), ("backup", "succeeded", None)]
+
+
+async def test_a_crowd_with_one_card_is_held_by_the_running_engine(stage: Stage) -> None:
+    """Twelve subscriptions of twelve customers begin at once with one Mastercard: the gateway sees ten charges."""
+    token = one_card("pm_card_mastercardInsufficientFunds")
+    clock = await stage.clock(NOW)
+    subs = await asyncio.gather(*(stage.subscribe(clock, card=token) for _ in range(12)))
+    charges = await stage.rows("SELECT key FROM simulator.payments WHERE token = :token", token=token)
+    assert len(charges) == 10
+    states = [await stage.state(sub) for sub in subs]
+    codes = sorted(state.collection.code or "" for state in states if state.collection)
+    assert codes == ["insufficient_funds"] * 10 + ["network_budget_exceeded"] * 2

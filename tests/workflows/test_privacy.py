@@ -58,7 +58,8 @@ CARD = "pm_card_declines_charges_2_to_3:canarycard"
 MADE = {Gift: {"claim_code"}, PaymentMethod: {"token", "last4", "exp_month", "exp_year", "fingerprint"}}
 TELLS_NOTHING = {
     Customer: {
-        "id", "timezone", "locale", "region", "country", "vat_checked_at", "tax_exempt", "net_days", "created_at",
+        "id", "timezone", "locale", "region", "country", "vat_checked_at", "tax_exempt", "net_days",
+        "customer_group", "created_at",
     },
     Gift: {
         "id", "giver_id", "recipient_id", "plan_code", "plan_version", "quantity", "periods", "currency", "status",
@@ -70,7 +71,8 @@ TELLS_NOTHING = {
         "numbers_by_year", "updated_at",
     },
     PaymentMethod: {
-        "id", "customer_id", "gateway", "brand", "is_default", "is_backup", "created_at", "detached_at",
+        "id", "customer_id", "gateway", "brand", "is_default", "is_backup", "card_barred", "created_at",
+        "detached_at",
     },
     LocationEvidence: {"id", "customer_id", "kind", "country", "region", "recorded_at"},
 }  # fmt: skip

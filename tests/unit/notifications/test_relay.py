@@ -16,8 +16,8 @@ from perennial.db.models import Invoice, MailboxMessage, OutboxMessage
 from perennial.db.repositories.records import write_messages
 from perennial.domain.subscription.effects import Message
 from perennial.notifications.mailbox import LocalMailbox
+from perennial.notifications.port import DeliveryFailed, Notification
 from perennial.notifications.relay import Relay
-from perennial.ports import DeliveryFailed, Notification
 from tests.unit.notifications.world import NOW, say
 
 
