@@ -36,6 +36,7 @@ TAGS = [
     {"name": "messages", "description": "The local mailbox."},
     {"name": "reports", "description": "What the engine has done, by day and month, off the ledger and the documents."},
     {"name": "findings", "description": "What differs between us and the gateways, or from what must hold."},
+    {"name": "support", "description": "Looks inside, sets back, mends, puts aside; each action with its reason."},
     {"name": "webhooks", "description": "What gateways send; signed, without an API key."},
     {"name": "health", "description": "For load balancers and supervisors; without an API key."},
 ]

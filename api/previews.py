@@ -9,7 +9,7 @@ def preview_out(preview: Preview) -> PreviewOut:
     return PreviewOut(
         effective_at=preview.effective_at,
         currency=preview.currency,
-        lines=[_line(line) for line in preview.lines],
+        lines=[line_out(line) for line in preview.lines],
         taxes=[tax_out(tax) for tax in preview.taxes],
         discounts=[DiscountOut.model_validate(discount) for discount in preview.discounts],
         subtotal=preview.subtotal,
@@ -25,7 +25,7 @@ def preview_out(preview: Preview) -> PreviewOut:
     )
 
 
-def _line(each: AssessedLine) -> PreviewLine:
+def line_out(each: AssessedLine) -> PreviewLine:
     line = each.line
     return PreviewLine(
         kind=line.kind,

@@ -14,6 +14,7 @@ from api.routes import (
     documents,
     dunning,
     findings,
+    forecasts,
     gifts,
     health,
     invoice_files,
@@ -25,6 +26,7 @@ from api.routes import (
     reports,
     seller,
     subscriptions,
+    support,
     tax_rates,
     test_clocks,
     usage,
@@ -35,6 +37,7 @@ from api.routes import (
 PUBLIC: tuple[APIRouter, ...] = (health.router, webhooks.router)
 ROUTERS: tuple[APIRouter, ...] = (
     subscriptions.router,
+    forecasts.router,
     commands.router,
     customers.router,
     credits.router,
@@ -57,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tax_rates.router,
     test_clocks.router,
     messages.router,
+    support.router,
     reports.router,
     findings.router,
 )

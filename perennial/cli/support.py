@@ -6,11 +6,11 @@ import typer
 
 from perennial.checks.stuck import Stuck, find_stuck
 from perennial.cli import output, support_care, support_reset, what_if
-from perennial.cli import timeline as timeline_command
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of, status
 from perennial.cli.replay import replay
 from perennial.cli.session import FOUND_WRONG, run
+from perennial.support.story import story
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What support staff need.")
 
@@ -30,6 +30,13 @@ _STUCK = (
     Column("Late", _late),
     Column("Cause", of("cause")),
     Column("Remedy", of("remedy")),
+)
+_STORY = (
+    Column("When (UTC)", lambda entry: f"{entry.at:%Y-%m-%d %H:%M:%S}"),
+    Column("", lambda entry: "" if entry.when == "past" else entry.when),
+    Column("Kind", of("kind")),
+    Column("By", of("actor")),
+    Column("What", of("text")),
 )
 
 
@@ -53,8 +60,10 @@ def stuck(as_json: Json = False) -> None:
 def timeline(
     subject: Annotated[str, typer.Argument(metavar="ID", help="sub_... or gift_...")], as_json: Json = False
 ) -> None:
-    """The story of a subscription or gift: decisions, invoices, payments, messages, support, what it waits for."""
-    timeline_command.timeline(subject, as_json)
+    """The story of a subscription or gift: decisions, invoices, payments, messages; who asked for what, what support
+    did and why, what fails now, and what it will do by itself.
+    """
+    output.show_list(f"Timeline of {subject}", _STORY, run(lambda engine: story(engine, subject)), as_json=as_json)
 
 
 app.command()(replay)

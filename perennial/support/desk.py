@@ -26,14 +26,14 @@ from perennial.support.reset import Reset
 ACTOR = "support"
 
 
-async def reset(engine: Engine, who: Who, wanted: Plan) -> Reset:
+async def reset(engine: Engine, who: Who, wanted: Plan, request_id: str | None = None) -> Reset:
     """Carry a plan out (see `perennial.support.reset`)."""
     return await audited(
         engine,
         who,
         "reset",
         wanted.subscription,
-        lambda number: resetting.reset(engine, wanted, why=_in_temporal(number)),
+        lambda number: resetting.reset(engine, wanted, why=_in_temporal(number), request_id=request_id),
         lambda done: f"to {done.to}: {done.steps} steps again{'' if done.is_caught_up else ', not arrived yet'}",
     )
 

@@ -98,15 +98,18 @@ async def _refuse_at_once(engine: Engine, subscription: str) -> None:
         raise ChargeInFlight(subscription, f"{running[0]} is being executed right now")
 
 
-async def reset(engine: Engine, wanted: Plan, *, why: str) -> Reset:
-    """Do it, and watch until it has arrived. `why` stands in Temporal, readable for everybody there: no names in it."""
+async def reset(engine: Engine, wanted: Plan, *, why: str, request_id: str | None = None) -> Reset:
+    """Do it, and watch until it has arrived. `why` stands in Temporal, readable for everybody there: no names in it.
+
+    The same `request_id` again resets nothing a second time.
+    """
     await refuse_while_busy(engine, wanted.subscription)
     request = ResetWorkflowExecutionRequest(
         namespace=engine.temporal.namespace,
         workflow_execution=WorkflowExecution(workflow_id=wanted.subscription, run_id=wanted.point.run_id),
         reason=why,
         workflow_task_finish_event_id=wanted.point.event,
-        request_id=new_id("reset"),
+        request_id=request_id or new_id("reset"),
         identity=engine.temporal.identity,
     )
     try:
