@@ -29,6 +29,7 @@ def show_view(view: SubscriptionView, *, as_json: bool) -> None:
             "ID": view.id,
             "Status": f"{view.status}{'' if view.access else ' (no access)'}",
             "Parked since": instant(view.parked_since),
+            "Disputes": f"{view.open_disputes} open" if view.open_disputes else "",
             "Customer": view.customer_id,
             "Plan": f"{view.plan} (version {view.plan_version}) x {view.quantity}, {view.currency}",
             "Period": f"{instant(view.period_start)} to {instant(view.period_end)} UTC ({view.timezone})",

@@ -72,6 +72,17 @@ def test_plans_from_options_and_from_a_file(cli: Cli, tmp_path: Path) -> None:
     assert cli("plans", "seed").out == "The demo catalogue is complete.\n"
 
 
+def test_disputes(cli: Cli, subscribed: Subscribed) -> None:
+    """Nobody hears the simulator's news here, so none is made: the books would rightly not agree."""
+    made = subscribed()
+    (payment,) = cli("payments", "list", "--customer", made["customer_id"], "--json").json["data"]
+    undecided = cli("payments", "dispute", payment["id"], "--outcome", "won")
+    assert (undecided.code, undecided.err.partition(":")[0]) == (1, "gateway_refused")
+    assert cli("payments", "disputes", "--customer", made["customer_id"], "--json").json == {"data": [], "next": None}
+    assert cli("payments", "disputes", "--status", "open").out.strip() == "Disputes: none"
+    assert cli("payments", "disputes", "--status", "refunded").code == 2
+
+
 def test_invoices_and_payments(cli: Cli, subscribed: Subscribed) -> None:
     made = subscribed()
     (invoice,) = cli("invoices", "list", "--customer", made["customer_id"], "--status", "paid", "--json").json["data"]
@@ -151,6 +162,7 @@ def test_checks(cli: Cli, subscribed: Subscribed) -> None:
         ("subscriptions", "create", "cus_none", "basic-monthly"),
         ("invoices", "show", "inv_none"),
         ("payments", "show", "pay_none"),
+        ("payments", "dispute", "pay_none"),
         ("gifts", "show", "gift_none"),
         ("gifts", "cancel", "gift_none"),
         ("gifts", "claim", "AAAA-BBBB-CCCC", "cus_none"),
