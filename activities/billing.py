@@ -6,6 +6,7 @@ was. The order is always the same: write down what will be tried, commit, ask th
 
 from dataclasses import replace
 from datetime import datetime
+from uuid import uuid4
 
 from sqlalchemy.orm import Session
 from temporalio import activity
@@ -14,10 +15,11 @@ from activities.credits import promise, send
 from activities.errors import translated
 from perennial.contracts import activities as tasks
 from perennial.db.engine import Sessions, unit_of_work
-from perennial.db.repositories import dunning, invoices, payments, records
+from perennial.db.repositories import dunning, invoices, payments, records, routing
 from perennial.db.repositories.dunning import Case
 from perennial.db.repositories.invoices import IssuedInvoice
 from perennial.db.repositories.payments import Attempt
+from perennial.db.repositories.routing import Way
 from perennial.db.repositories.statuses import OPEN, PAID
 from perennial.domain.subscription.effects import PaymentFact, PaymentStatus, Trigger
 from perennial.gateways.enabled import Gateways
@@ -27,6 +29,7 @@ from perennial.ports import (
     ChargeResult,
     ChargeStatus,
     GatewayOutcomeUnknown,
+    GatewayUnavailable,
     TaxCalculator,
     UnknownToken,
 )
@@ -44,7 +47,7 @@ class BillingActivities:
     def bill(self, task: tasks.BillTask) -> PaymentFact:
         """Issue the invoice and make the first attempt at it."""
         with translated():
-            draft, effect = task.effect.draft, task.effect
+            draft, effect, sender = task.effect.draft, task.effect, uuid4().hex
             with unit_of_work(self._sessions) as session:
                 found = invoices.find(session, draft.key)
                 self._write(session, task.record, task.as_of)
@@ -53,21 +56,23 @@ class BillingActivities:
                     return _nothing_owed(draft.key, 0, task.as_of)
                 attempt = payments.find(session, invoice.id, 1) if found and effect.collect else None
                 if attempt is None and invoice.status == OPEN and effect.collect:
-                    attempt = self._begin(session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of)
+                    attempt = self._begin(
+                        session, invoice, 1, effect.payment_method_id, Trigger.AUTOMATIC, task.as_of, sender
+                    )
                 sent = attempt is None and draft.due_at is not None
                 case = dunning.case_of(session, invoice, task.as_of) if sent else Case()
             if found is None:
                 metrics.billed(task)
             if attempt is None:
                 return replace(_issued_fact(invoice, case), paper=invoice.paper)
-            fact = self._finish(invoice, attempt, task.as_of, look_first=found is not None)
+            fact = self._finish(invoice, attempt, task.as_of, sender, look_first=found is not None)
             return replace(fact, paper=invoice.paper)
 
     @activity.defn
     def collect(self, task: tasks.CollectTask) -> PaymentFact:
         """Make a further attempt, after any older one whose outcome is not known has been cleared up."""
         with translated():
-            effect = task.effect
+            effect, sender = task.effect, uuid4().hex
             with unit_of_work(self._sessions) as session:
                 self._write(session, task.record, task.as_of)
                 found = invoices.find(session, effect.invoice)
@@ -86,9 +91,9 @@ class BillingActivities:
                 if invoice.status != OPEN:
                     return _closed_fact(invoice, effect.attempt)
                 attempt = self._begin(
-                    session, invoice, effect.attempt, effect.payment_method_id, effect.trigger, task.as_of
+                    session, invoice, effect.attempt, effect.payment_method_id, effect.trigger, task.as_of, sender
                 )
-            return self._finish(invoice, attempt, task.as_of, look_first=True)
+            return self._finish(invoice, attempt, task.as_of, sender, look_first=True)
 
     @activity.defn
     def settle(self, task: tasks.SettleTask) -> PaymentFact:
@@ -174,19 +179,53 @@ class BillingActivities:
         method: str | None,
         trigger: Trigger,
         as_of: datetime,
+        sender: str,
     ) -> Attempt:
-        return payments.begin(session, invoice, n, method, self._gateways.primary.name, trigger.value, as_of)
+        ways = self._ways(session, invoice, method) if method else ()
+        primary = self._gateways.primary.name
+        return payments.begin(session, invoice, n, method, primary, trigger.value, as_of, ways=ways, sender=sender)
 
-    def _finish(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, *, look_first: bool) -> PaymentFact:
-        """Ask the gateway, unless the outcome is known. Before anything is sent again it is asked what happened."""
+    def _ways(self, session: Session, invoice: IssuedInvoice, method: str) -> tuple[Way, ...]:
+        """Where a payment method can be charged, the best first. Nothing is to be chosen where there is one gateway."""
+        if len(self._gateways) == 1:
+            return ()
+        return routing.ways(
+            session, method, invoice.customer_id, invoice.currency, self._gateways.taking(invoice.currency)
+        )
+
+    def _finish(
+        self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime, sender: str, *, look_first: bool
+    ) -> PaymentFact:
+        """Ask the gateway, unless the outcome is known. Before anything is sent again it is asked what happened.
+
+        Another one is asked when this execution alone can have sent anything, and what it sent was certainly refused.
+        """
         if attempt.status != payments.PENDING:
             return self._told(invoice, attempt)
-        answer = (
-            self._gateways[attempt.gateway].find_charge(attempt.key)
-            if look_first or activity.info().attempt > 1
-            else None
-        )
-        return self._record(invoice, attempt, answer or self._charge(invoice, attempt), as_of)
+        if attempt.sender != sender:
+            with unit_of_work(self._sessions) as session:
+                attempt = payments.hold(session, attempt)
+            if attempt.status != payments.PENDING:
+                return self._told(invoice, attempt)
+        look_first = look_first or activity.info().attempt > 1
+        refused: set[str] = set()
+        while True:
+            try:
+                answer = self._gateways[attempt.gateway].find_charge(attempt.key) if look_first else None
+                return self._record(invoice, attempt, answer or self._charge(invoice, attempt), as_of)
+            except GatewayUnavailable:
+                refused.add(attempt.gateway)
+                elsewhere = self._move(invoice, attempt, refused) if attempt.sender == sender else None
+                if elsewhere is None:
+                    raise
+                attempt = elsewhere
+
+    def _move(self, invoice: IssuedInvoice, attempt: Attempt, refused: set[str]) -> Attempt | None:
+        """The attempt at the next gateway, written down there before it is asked; None if it has to stay."""
+        with unit_of_work(self._sessions) as session:
+            ways = self._ways(session, invoice, attempt.payment_method_id) if attempt.payment_method_id else ()
+            way = next((way for way in ways if way.gateway not in refused), None)
+            return payments.move(session, attempt, way) if way else None
 
     def _charge(self, invoice: IssuedInvoice, attempt: Attempt) -> ChargeResult:
         assert attempt.token is not None, attempt.key
@@ -229,6 +268,8 @@ class BillingActivities:
 
     def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
         """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""
+        with unit_of_work(self._sessions) as session:
+            attempt = payments.hold(session, attempt)
         answer = self._gateways[attempt.gateway].cancel_charge(attempt.key)
         if answer is not None and answer.status is ChargeStatus.PROCESSING:
             msg = f"{attempt.key} is still processing and cannot be withdrawn"

@@ -38,6 +38,10 @@ class Gateways:
     def find(self, name: str) -> PaymentGateway | None:
         return self._by_name.get(name)
 
+    def taking(self, currency: str) -> dict[str, bool]:
+        """Which of them take a currency, in their order."""
+        return {gateway.name: gateway.capabilities.supports(currency) for gateway in self}
+
     @property
     def primary(self) -> PaymentGateway:
         return next(iter(self))

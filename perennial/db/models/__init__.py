@@ -23,6 +23,7 @@ from perennial.db.models.messages import IdempotencyKey, MailboxMessage, OutboxM
 from perennial.db.models.payments import PaymentAttempt, Refund, WebhookEvent
 from perennial.db.models.plan_migrations import PlanMigration, PlanMigrationItem
 from perennial.db.models.recognitions import Recognition
+from perennial.db.models.routing import PaymentMethodToken, RoutingTable
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
 from perennial.db.models.support import SupportAction
@@ -63,12 +64,14 @@ __all__ = [
     "OwnTaxRate",
     "PaymentAttempt",
     "PaymentMethod",
+    "PaymentMethodToken",
     "Plan",
     "PlanMigration",
     "PlanMigrationItem",
     "PlanVersion",
     "Recognition",
     "Refund",
+    "RoutingTable",
     "Seller",
     "ServiceSpan",
     "Subscription",

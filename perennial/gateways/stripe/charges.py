@@ -28,6 +28,7 @@ from perennial.ports import (
     ChargeStatus,
     GatewayOutcomeUnknown,
     GatewayRefused,
+    GatewayUnavailable,
     IdempotencyConflict,
     UnknownToken,
 )
@@ -161,11 +162,19 @@ class Charges:
                 f"confirm {request.key}", lambda: self._client.api.payment_intents.confirm(intent_id, params)
             )
         except (errors.Declined, errors.WrongState):
-            intent = self.retrieve(intent_id)
+            intent = self._retrieve_confirmed(intent_id, request.key)
         confirmed = result(intent)
         if confirmed is None:
             raise GatewayOutcomeUnknown(f"{request.key} is {intent.status} after its confirmation")
         return confirmed
+
+
+    def _retrieve_confirmed(self, intent_id: str, key: str) -> stripe.PaymentIntent:
+        """Whatever stands in the way of this answer: the confirmation before it has been carried out."""
+        try:
+            return self.retrieve(intent_id)
+        except GatewayUnavailable as error:
+            raise GatewayOutcomeUnknown(f"{key} was confirmed, and then Stripe was too busy to say more") from error
 
 
 def result(intent: stripe.PaymentIntent) -> ChargeResult | None:

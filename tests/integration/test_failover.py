@@ -1,0 +1,209 @@
+"""A gateway that is out of order: the next one is asked, and over both their books a charge is captured once."""
+
+from contextlib import ExitStack, suppress
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from perennial.domain.subscription.effects import PaymentStatus
+from perennial.engine.context import Engine
+from perennial.gateways.enabled import Gateways
+from perennial.gateways.simulator import NO_FAULTS, SimulatorFaults, SimulatorGateway, set_faults
+from tests.support.executions import Debt, Killed, frozen_at, kill_at
+
+FIRST, SECOND = "simulator", "simulator_2"
+# How often the first gateway refuses: once, then it works again; as long as anybody asks.
+ONCE, ALWAYS = "pm_card_outage_1", "pm_card_outage_9999"
+# The steps from the issue to the payment, when the first gateway refuses.
+STEPS = [
+    "committed",
+    f"charge {FIRST}",
+    f"charge {FIRST} over",
+    "committed",
+    f"charge {SECOND}",
+    f"charge {SECOND} over",
+    "committed",
+]
+
+
+@pytest.fixture(scope="module")
+def two(paper_books: Engine) -> Gateways:
+    gateways = [SimulatorGateway(paper_books.db, webhook_secret="s" * 16, name=name) for name in (FIRST, SECOND)]
+    for gateway in gateways:
+        gateway.create_schema()
+    return Gateways(*gateways)
+
+
+@pytest.fixture
+def owes(paper_books: Engine, two: Gateways) -> "Owes":
+    return Owes(paper_books, two)
+
+
+class Owes:
+    def __init__(self, engine: Engine, gateways: Gateways) -> None:
+        self._engine, self._gateways = engine, gateways
+
+    def __call__(self, first: str = ONCE, second: str = "pm_card_visa") -> Debt:
+        return Debt(self._engine, self._gateways, (first, second))
+
+
+def until_paid(debt: Debt) -> None:
+    """What Temporal does: the activity again, until it answers."""
+    for _ in range(4):
+        try:
+            assert debt.bill().status is PaymentStatus.PAID
+        except ApplicationError:
+            continue
+        return
+    pytest.fail("it is never paid")
+
+
+def test_without_an_outage_the_first_is_asked_and_nobody_else(owes: Owes) -> None:
+    debt = owes("pm_card_visa", "pm_card_visa")
+    assert debt.steps() == STEPS[:3] + STEPS[-1:]
+    assert debt.paid_once() == FIRST
+
+
+def test_an_outage_is_passed_by_and_the_row_says_so_before_the_next_is_asked(owes: Owes) -> None:
+    debt = owes(ALWAYS)
+    assert debt.steps() == STEPS
+    assert debt.paid_once() == SECOND
+
+
+def test_everything_that_comes_later_asks_the_gateway_of_the_row(owes: Owes) -> None:
+    """Told again after a reset: nothing is sent any more."""
+    debt, seen = owes(ALWAYS), list[str]()
+    debt.bill()
+    debt.bill(seen.append)
+    assert seen == ["committed", "committed"]
+    assert debt.paid_once() == SECOND
+
+
+@pytest.mark.parametrize("lost", ["pm_card_captures_then_times_out", "pm_card_times_out_before_capture"])
+def test_an_unknown_outcome_stays_where_it_is(owes: Owes, lost: str) -> None:
+    debt = owes(lost)
+    with pytest.raises(ApplicationError, match="no answer"):
+        debt.bill()
+    assert [row.gateway for row in debt.attempts()] == [FIRST]
+    until_paid(debt)
+    assert debt.paid_once() == FIRST
+
+
+def test_a_decline_is_an_answer_and_no_reason_to_ask_another(owes: Owes) -> None:
+    debt = owes("pm_card_chargeDeclined")
+    assert debt.bill().status is PaymentStatus.DECLINED
+    assert debt.captures() == []
+
+
+def test_an_unknown_outcome_at_the_second_stays_there(owes: Owes) -> None:
+    """And the first one works again meanwhile: it is not asked."""
+    debt = owes(ONCE, "pm_card_captures_then_times_out")
+    with pytest.raises(ApplicationError, match="no answer"):
+        debt.bill()
+    until_paid(debt)
+    assert debt.paid_once() == SECOND
+
+
+def test_when_both_are_out_it_waits_for_the_one_that_was_asked_last(owes: Owes) -> None:
+    debt = owes(ONCE, "pm_card_outage_2")
+    with pytest.raises(ApplicationError, match="503"):
+        debt.bill()
+    assert [row.gateway for row in debt.attempts()] == [SECOND]
+    until_paid(debt)
+    assert debt.paid_once() == SECOND
+
+
+def test_a_retry_fails_over_as_well(owes: Owes, paper_books: Engine) -> None:
+    debt = owes("pm_card_declines_charges_1_to_1", "pm_card_visa")
+    assert debt.bill().status is PaymentStatus.DECLINED
+    books = debt.gateways[FIRST].books  # type: ignore[attr-defined]
+    set_faults(books, SimulatorFaults(rate_limit_every=1))
+    try:
+        # A process that has not looked at the faults yet.
+        debt.gateways = Gateways(
+            SimulatorGateway(paper_books.db, webhook_secret="s" * 16, name=FIRST), debt.gateways[SECOND]
+        )
+        assert debt.collect().status is PaymentStatus.PAID
+    finally:
+        set_faults(books, NO_FAULTS)
+    assert [(row.n, row.gateway, row.status) for row in debt.attempts()] == [
+        (1, FIRST, "declined"),
+        (2, SECOND, "succeeded"),
+    ]
+
+
+# --- killed, frozen, overtaken ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outage", [ONCE, ALWAYS, "pm_card_outage_2"])
+@pytest.mark.parametrize("n", range(len(STEPS)), ids=[f"{n} {step}" for n, step in enumerate(STEPS)])
+def test_killed_at_any_step(owes: Owes, n: int, outage: str) -> None:
+    """The next worker finds a row and cannot know what was sent: it asks that row's gateway and no other.
+
+    Where that one stays out of order for ever, the money waits.
+    """
+    debt = owes(outage)
+    with pytest.raises(Killed):
+        debt.bill(kill_at(n))
+    if outage == ALWAYS and [row.gateway for row in debt.attempts()] == [FIRST]:
+        for _ in range(3):
+            with pytest.raises(ApplicationError, match="503"):
+                debt.bill()
+        assert debt.captures() == []
+        return
+    until_paid(debt)
+    debt.paid_once()
+
+
+@pytest.mark.parametrize("again", [1, 2, 4])
+@pytest.mark.parametrize("n", range(1, len(STEPS)))
+def test_killed_twice(owes: Owes, n: int, again: int) -> None:
+    debt = owes(ONCE)
+    with pytest.raises(Killed):
+        debt.bill(kill_at(n))
+    with suppress(Killed, ApplicationError):
+        debt.bill(kill_at(again))
+    until_paid(debt)
+    debt.paid_once()
+
+
+@pytest.mark.parametrize("outage", [ONCE, "pm_card_outage_2", "pm_card_outage_3"])
+@pytest.mark.parametrize("n", range(len(STEPS)), ids=[f"{n} {step}" for n, step in enumerate(STEPS)])
+def test_frozen_at_any_step_while_another_worker_goes_on(owes: Owes, n: int, outage: str) -> None:
+    """The worker that was given up wakes and goes on as if nothing had been; the gateways have changed meanwhile."""
+    debt = owes(outage)
+    with frozen_at(n, debt.bill):
+        until_paid(debt)
+    until_paid(debt)
+    debt.paid_once()
+
+
+@pytest.mark.parametrize("m", [0, 1, 2, 4])
+@pytest.mark.parametrize("n", range(len(STEPS)), ids=[f"{n} {step}" for n, step in enumerate(STEPS)])
+def test_both_frozen_in_turn(owes: Owes, n: int, m: int) -> None:
+    """The first sleeps, the second sleeps in the middle of its own work, the first wakes, then the second."""
+    debt = owes("pm_card_outage_2")
+
+    first, second = frozen_at(n, debt.bill), frozen_at(m, debt.bill)
+    with ExitStack() as asleep:
+        asleep.enter_context(first)
+        later = ExitStack()
+        later.enter_context(second)
+    later.close()
+    until_paid(debt)
+    debt.paid_once()
+
+
+@pytest.mark.parametrize("outage", [ONCE, "pm_card_outage_2"])
+@pytest.mark.parametrize("n", range(1, len(STEPS)), ids=[f"{n} {step}" for n, step in enumerate(STEPS[1:], 1)])
+def test_frozen_at_any_step_while_a_later_attempt_is_made(owes: Owes, n: int, outage: str) -> None:
+    """The later attempt withdraws the first one at the gateway where it is, and it stays there."""
+    debt = owes(outage)
+    with frozen_at(n, debt.bill):
+        for _ in range(4):
+            try:
+                debt.collect()
+            except ApplicationError:
+                continue
+            break
+    debt.paid_once()
