@@ -19,7 +19,7 @@ from perennial.db.repositories.statuses import OPEN as INVOICE_OPEN
 from perennial.db.repositories.statuses import PAID
 from perennial.domain.errors import CommandRefused, InvalidInput, InvoiceNotOpen, NotFound
 from perennial.domain.one_off import InvoicePaid
-from perennial.engine import customers, invoices
+from perennial.engine import customers, invoices, routing
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
 from perennial.engine.subscriptions import NewSubscription, prepare, refuse_second
@@ -86,16 +86,17 @@ def add(engine: Engine, session: Session, new: NewSession) -> CheckoutSession:
     session_id, now = new.id or new_id("cs"), engine.clock()
     if found := session.get(CheckoutSession, session_id):
         return found
+    customer_id, currency = _purpose(engine, session, new)
     row = CheckoutSession(
         id=session_id,
         mode=new.mode.value,
         status=SessionStatus.OPEN.value,
         secret_hash=_secret_hash(engine, session_id),
-        customer_id=_customer_of(engine, session, new),
+        customer_id=customer_id,
         terms=_TERMS.dump_python(new.terms, mode="json") if new.terms else None,
         invoice_id=new.invoice_id,
         is_link=new.is_link,
-        gateway=engine.gateway.name,
+        gateway=_gateway_for(engine, session, customer_id, currency),
         tries=0,
         success_url=new.success_url,
         cancel_url=new.cancel_url,
@@ -107,19 +108,26 @@ def add(engine: Engine, session: Session, new: NewSession) -> CheckoutSession:
     return row
 
 
-def _customer_of(engine: Engine, session: Session, new: NewSession) -> str:
-    """Whose checkout it is, when what it is for has been found possible."""
+def _purpose(engine: Engine, session: Session, new: NewSession) -> tuple[str, str | None]:
+    """Whose checkout it is and in which currency, when what it is for has been found possible."""
     if new.terms is not None:
         state = prepare(engine, session, new.terms, with_method=True)
         refuse_second(session, state.customer_id, state.terms)
-        return state.customer_id
+        return state.customer_id, state.currency
     if new.invoice_id is not None:
         invoice = payable(session, new.invoice_id)
         if new.customer_id not in (None, invoice.customer_id):
             raise InvalidInput("the invoice is another customer's", field="customer_id")
-        return invoice.customer_id
+        return invoice.customer_id, invoice.currency
     assert new.customer_id is not None, new.mode
-    return customers.require(session, new.customer_id).id
+    return customers.require(session, new.customer_id).id, None
+
+
+def _gateway_for(engine: Engine, session: Session, customer_id: str, currency: str | None) -> str:
+    """Where a new card is taken: as the routing says for this currency; the primary gateway where there is none."""
+    if currency is None:
+        return engine.gateway.name
+    return routing.order_within(engine, session, customer_id, currency)[0]
 
 
 def payable(session: Session, invoice_id: str) -> Invoice:
