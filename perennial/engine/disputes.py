@@ -44,6 +44,7 @@ async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
         return
     message = DisputeEvent(
         request_id=f"webhook:{gateway}:{event.event_id}",
+        at=booked.at,  # a story that is told again freezes and thaws on the same days
         actor=gateway,
         invoice=booked.invoice_key,
         dispute=booked.id,

@@ -36,10 +36,11 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """How a dispute stands now, and whose it is."""
+    """How a dispute stands now, since when (UTC), and whose it is."""
 
     id: str
     status: DisputeStatus
+    at: datetime
     invoice_key: str
     subscription_id: str | None
 
@@ -59,7 +60,7 @@ def book(session: Session, news: News) -> Booked | None:
         taken = _credit_taken(session, row, attempt, invoice, news.at) if status is LOST else 0
         row.status, row.closed_at, row.credit_taken = status.value, news.at, taken
         ledger.post(session, _decided(row, status, taken), news.at)
-    return Booked(row.id, status, invoice.key, invoice.subscription_id)
+    return Booked(row.id, status, row.closed_at or row.opened_at, invoice.key, invoice.subscription_id)
 
 
 def _opened(session: Session, news: News, attempt: PaymentAttempt) -> Dispute:
