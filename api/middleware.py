@@ -24,6 +24,8 @@ _QUIET = frozenset({"/healthz", "/readyz"})
 
 _SUBSCRIPTION = re.compile(r"/v1/subscriptions/(sub_\w{1,64})(?:/|$)")
 UNKNOWN_ROUTE = "unknown"
+# What follows the invoice in the link of a mail opens it: not for logs.
+_PAY_LINK = re.compile(r"(/pay/[^/]*/).*")
 
 _log = structlog.get_logger("api.access")
 
@@ -110,5 +112,5 @@ def _report(scope: Scope, status: int | None, seconds: float) -> None:
     if path in _QUIET:
         return
     metrics.answered(scope["method"], route_of(scope), status or HTTPStatus.INTERNAL_SERVER_ERROR, seconds)
-    line: dict[str, Any] = {"method": scope["method"], "path": masked(path), "status": status}
+    line: dict[str, Any] = {"method": scope["method"], "path": masked(_PAY_LINK.sub(r"\1...", path)), "status": status}
     _log.info("request", **line, ms=round(seconds * 1000, 1))

@@ -7,6 +7,7 @@ import pytest
 from perennial import links
 from perennial.config import Settings
 from tests.api.asking import Api
+from tests.support.log_lines import logged
 from tests.support.stage import Stage
 from tests.web.shopping import HERE, Shopper
 from tests.web.test_checkout import ASKS, MASTERCARD, POOR, VISA, charged, checkout
@@ -53,6 +54,19 @@ async def test_a_link_opens_one_session_as_long_as_that_is_open(api: Api, shoppe
     await api.post(f"/v1/checkout-sessions/{sessions[0]['id']}/expire")
     await shopper.open(link(stage.engine.settings, invoice))
     assert len((await api.get("/v1/checkout-sessions", invoice_id=invoice)).json()["data"]) == 2
+
+
+async def test_no_log_holds_what_opens_a_checkout(shopper: Shopper, stage: Stage) -> None:
+    _, _, invoice = await owing(stage)
+    url = link(stage.engine.settings, invoice)
+    with logged() as lines:
+        first = await shopper.browser.get(url)
+        await shopper.open(f"{HERE}{first.headers['location']}")
+        await shopper.send(VISA)
+    told = str(lines())
+    assert f"/pay/{invoice}/..." in told
+    assert url.rpartition("/")[2] not in told
+    assert shopper.browser.cookies[f"checkout_{str(shopper.page.answer.url).rpartition('/')[2]}"] not in told
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "A" * 32, "ü"])
