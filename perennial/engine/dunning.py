@@ -19,6 +19,7 @@ from perennial.domain.errors import (
     InvalidInput,
     NotFound,
 )
+from perennial.domain.subscription import Status
 from perennial.domain.subscription.commands import Command, SetDunning
 from perennial.engine import channels, subscriptions
 from perennial.engine.context import Engine
@@ -155,8 +156,8 @@ def _running(policy: DunningPolicy, group: str | None) -> Select[str]:
     named = func.coalesce(case["policy"]["code"].astext, state["terms"]["dunning"]["code"].astext)
     numbered = func.coalesce(case["policy"]["version"].astext, state["terms"]["dunning"]["version"].astext)
     running = select(Subscription.id).where(
-        Subscription.ended_at.is_(None),
-        Subscription.dunning_attempt > 0,
+        # In all others there is no case, or it is over.
+        Subscription.status.in_((Status.PAST_DUE, Status.PAUSED)),
         case["first_failed_at"].astext.is_not(None),
         state["dunning"].astext.is_(None),
         (named.is_distinct_from(policy.code)) | (numbered.is_distinct_from(str(policy.version))),

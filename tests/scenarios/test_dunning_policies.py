@@ -107,8 +107,8 @@ async def test_a_version_is_applied_to_the_cases_that_run(stage: Stage) -> None:
         "active",
     ]
     assert "dunning_policy_set" in await stage.timeline(subs[0])
-    back = await dunning.apply(stage.engine, code, 1)
-    assert sorted(back.applied) == sorted(subs)
+    # Their cases are over.
+    assert (await dunning.apply(stage.engine, code, 1)).applied == ()
 
 
 async def test_a_policy_is_applied_to_the_cases_of_a_group(stage: Stage) -> None:
@@ -154,6 +154,33 @@ async def test_an_invoice_that_is_sent_has_the_policy_of_its_day(stage: Stage) -
     await stage.advance(clock, "2026-05-16 09:00")
     row = await subscriptions.get(stage.engine, sub)
     assert (row.status, row.ended_at) == ("canceled", at("2026-05-16 09:00"))
+
+
+async def test_a_case_of_a_sent_invoice_runs_as_well(stage: Stage) -> None:
+    """Overdue on 11 May with 5 days of grace; on 12 May the next version gives it 20."""
+    code = await made(stage, DunningPolicy((), 5, FinalAction.CANCEL, HardDecline.STOP))
+    plan = await stage.plan("named", interval=MONTH, prices=PRICES, dunning_policy=code)
+    clock = await stage.clock("2026-05-01 09:00")
+    sub = await stage.subscribe(clock, plan, card=None, net_days=10)
+    await stage.advance(clock, "2026-05-12 09:00")
+    await made(stage, DunningPolicy((), 20, FinalAction.CANCEL, HardDecline.STOP), code)
+    assert (await dunning.apply(stage.engine, code)).applied == (sub,)
+    await stage.advance(clock, "2026-05-30 09:00")
+    assert (await stage.view(sub)).status == "past_due"
+    await stage.advance(clock, "2026-05-31 09:00")
+    assert (await subscriptions.get(stage.engine, sub)).status == "canceled"
+
+
+async def test_a_policy_whose_end_has_passed_closes_the_case_at_once(stage: Stage) -> None:
+    code = await made(stage, policy(20))
+    plan = await stage.plan("named", interval=MONTH, prices=PRICES, dunning_policy=code)
+    clock = await stage.clock("2026-04-01 09:00")
+    sub = await subscribed(stage, clock, plan)
+    await stage.advance(clock, "2026-05-10 09:00")
+    await made(stage, policy(1, 2, final=FinalAction.UNPAID), code)
+    assert (await dunning.apply(stage.engine, code)).applied == (sub,)
+    await stage.advance(clock)
+    assert (await stage.view(sub)).status == "unpaid"
 
 
 async def test_each_step_has_its_channels(stage: Stage) -> None:

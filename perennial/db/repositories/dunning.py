@@ -100,7 +100,9 @@ def case_of(session: Session, invoice: IssuedInvoice, at: datetime) -> Case:
         select(Subscription.state, Customer.customer_group)
         .join(Customer, Customer.id == Subscription.customer_id)
         .where(Subscription.id == invoice.subscription_id)
-    ).one()
+    ).one_or_none()
+    if row is None:
+        return Case()
     state = records.load_state(row.state)
     case = state.collection
     told = _told(session, invoice.id, row.customer_group, state.terms.dunning.code, at)
