@@ -5,11 +5,13 @@ from contextlib import ExitStack, suppress
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from perennial.db.repositories import payments
+from perennial.domain import keys
 from perennial.domain.subscription.effects import PaymentStatus
 from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import NO_FAULTS, SimulatorFaults, SimulatorGateway, set_faults
-from tests.support.executions import Debt, Killed, frozen_at, kill_at
+from tests.support.executions import Debt, Killed, Switch, frozen_at, kill_at
 
 FIRST, SECOND = "simulator", "simulator_2"
 # How often the first gateway refuses: once, then it works again; as long as anybody asks.
@@ -178,19 +180,60 @@ def test_frozen_at_any_step_while_another_worker_goes_on(owes: Owes, n: int, out
     debt.paid_once()
 
 
-@pytest.mark.parametrize("m", [0, 1, 2, 4])
-@pytest.mark.parametrize("n", range(len(STEPS)), ids=[f"{n} {step}" for n, step in enumerate(STEPS)])
-def test_both_frozen_in_turn(owes: Owes, n: int, m: int) -> None:
-    """The first sleeps, the second sleeps in the middle of its own work, the first wakes, then the second."""
-    debt = owes("pm_card_outage_2")
+@pytest.fixture
+def switch(paper_books: Engine, two: Gateways) -> "tuple[Switch, Debt]":
+    """A debt whose first gateway goes out of order and back as the test says."""
+    first = Switch(two[FIRST])  # type: ignore[arg-type]
+    return first, Debt(paper_books, Gateways(first, two[SECOND]), ("pm_card_visa", "pm_card_visa"))
 
+
+@pytest.mark.parametrize("outages", [(True, False, True), (False, False, True)])
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_both_frozen_in_turn(switch: "tuple[Switch, Debt]", n: int, m: int, outages: tuple[bool, ...]) -> None:
+    """The first sleeps, the second sleeps in the middle of its own work, the first wakes, then the second.
+
+    Meanwhile the first gateway is in order or not: when the one begins, when the other does, when the one wakes.
+    """
+    (gateway, debt), (at_first, at_second, at_waking) = switch, outages
+    gateway.out = at_first
     first, second = frozen_at(n, debt.bill), frozen_at(m, debt.bill)
-    with ExitStack() as asleep:
-        asleep.enter_context(first)
-        later = ExitStack()
-        later.enter_context(second)
-    later.close()
+    with ExitStack() as sleeper:
+        with first:
+            gateway.out = at_second
+            sleeper.enter_context(second)
+            gateway.out = at_waking
+        gateway.out = False
     until_paid(debt)
+    debt.paid_once()
+
+
+def test_it_is_the_hold_that_keeps_it_from_being_taken_twice(
+    switch: "tuple[Switch, Debt]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The story that the tests above are about, with the hold switched off: the money is taken at both gateways."""
+    gateway, debt = switch
+    monkeypatch.setattr(
+        payments, "hold", lambda session, attempt: payments.find(session, keys.invoice_id(debt.invoice), 1)
+    )
+    with ExitStack() as sleeper, frozen_at(1, debt.bill):
+        sleeper.enter_context(frozen_at(5, debt.bill))
+        gateway.out = True
+    assert sorted(name for name, _ in debt.captures()) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize("m", range(1, 9))
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_frozen_while_a_later_attempt_is_frozen_too(switch: "tuple[Switch, Debt]", n: int, m: int) -> None:
+    """The later attempt withdraws the first one and sleeps before it has said so; the first wakes to an outage."""
+    gateway, debt = switch
+    first, second = frozen_at(n, debt.bill), frozen_at(m, lambda step: debt.collect(step=step))
+    with ExitStack() as sleeper:
+        with first:
+            sleeper.enter_context(second)
+            gateway.out = True
+        gateway.out = False
+    collected(debt)
     debt.paid_once()
 
 
@@ -200,10 +243,14 @@ def test_frozen_at_any_step_while_a_later_attempt_is_made(owes: Owes, n: int, ou
     """The later attempt withdraws the first one at the gateway where it is, and it stays there."""
     debt = owes(outage)
     with frozen_at(n, debt.bill):
-        for _ in range(4):
-            try:
-                debt.collect()
-            except ApplicationError:
-                continue
-            break
+        collected(debt)
     debt.paid_once()
+
+
+def collected(debt: Debt) -> None:
+    """The second attempt again and again, until it answers."""
+    for _ in range(4):
+        with suppress(ApplicationError):
+            debt.collect()
+            return
+    pytest.fail("it is never collected")

@@ -29,6 +29,7 @@ from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway
 from perennial.gateways.simulator.witness import Capture, witness
+from perennial.ports import GatewayUnavailable
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AMOUNT = 1900
@@ -39,6 +40,21 @@ class Killed(BaseException):
     """What no code catches: the process is gone."""
 
 
+class Switch:
+    """A gateway that the test puts out of order and in order again: while `out`, every request is refused."""
+
+    def __init__(self, gateway: SimulatorGateway) -> None:
+        self._gateway, self.out = gateway, False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.out and name in ("charge", "find_charge", "cancel_charge", "refund", "find_refund"):
+            return self._refuse
+        return getattr(self._gateway, name)
+
+    def _refuse(self, _request: object) -> None:
+        raise GatewayUnavailable("503 service unavailable")
+
+
 class Watched:
     """A gateway at whose door each step is told."""
 
@@ -46,14 +62,13 @@ class Watched:
         self._gateway, self._step = gateway, step
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._gateway, name)
         if name not in ("charge", "find_charge", "cancel_charge", "refund", "find_refund"):
-            return found
+            return getattr(self._gateway, name)
 
         def around(request: Any) -> Any:
             self._step(f"{name} {self._gateway.name}")
             try:
-                return found(request)
+                return getattr(self._gateway, name)(request)
             finally:
                 self._step(f"{name} {self._gateway.name} over")
 
@@ -172,8 +187,7 @@ class Debt:
         """What both gateways have taken for the invoice."""
         found: list[tuple[str, Capture]] = []
         for gateway in self.gateways:
-            assert isinstance(gateway, SimulatorGateway)
-            told = witness(gateway.books)
+            told = witness(gateway.books)  # type: ignore[attr-defined]
             assert told.balanced
             found += [(gateway.name, capture) for capture in told.captures if self.name in capture.charge_key]
         return found
