@@ -41,6 +41,22 @@ def test_declines_a_range(gateway: SimulatorGateway, ask: Ask) -> None:
     assert codes(gateway, ask, token, 4) == [None, "insufficient_funds", "insufficient_funds", None]
 
 
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("pm_card_networkResponse43", ("stolen_card", "43", None)),
+        ("pm_card_networkAdvice03:ada", ("do_not_honor", None, "03")),
+        ("pm_card_mastercardInsufficientFunds", ("insufficient_funds", None, None)),
+    ],
+)
+def test_the_networks_words_are_told_whenever_it_is_asked(
+    gateway: SimulatorGateway, ask: Ask, token: str, words: tuple[str, str | None, str | None]
+) -> None:
+    request = ask(token)
+    told = [gateway.charge(request), gateway.charge(request), gateway.find_charge(request.key)]
+    assert [(each.decline_code, each.response_code, each.advice_code) for each in told if each] == [words] * 3
+
+
 def test_suffixes_and_customers_count_apart(gateway: SimulatorGateway, ask: Ask) -> None:
     for token in ("pm_card_declines_1_times:a", "pm_card_declines_1_times:b"):
         assert codes(gateway, ask, token, 2) == ["insufficient_funds", None]
