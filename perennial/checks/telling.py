@@ -9,6 +9,7 @@ import structlog
 from perennial.checks.result import SHOWN, CheckResult
 from perennial.config import Settings
 from perennial.contracts.reconciliation import Place
+from perennial.db.models import Finding as Row
 from perennial.db.repositories import findings
 from perennial.engine.context import Engine
 from perennial.observability.slack import tell
@@ -43,8 +44,12 @@ async def announce_opened(engine: Engine, place: Place) -> None:
         subjects[one.source].append(one.subject)
     for source, named in subjects.items():
         _log.error("check_found_wrong", check=source, seen=f"{len(named)} new findings", subjects=named[:SHOWN])
-    lines = _shortened([f"{one.source}: {one.kind}: {one.subject}: {one.detail}" for one in opened])
+    lines = _shortened([_line(one) for one in opened])
     await asyncio.to_thread(tell, engine.settings, f"perennial {place.tour.value}: {len(opened)} new findings", lines)
+
+
+def _line(one: Row) -> str:
+    return f"{one.source}: {one.kind}: {one.subject}: {one.detail}" + (f" ({one.repair})" if one.repair else "")
 
 
 def _lines(wrong: Sequence[CheckResult]) -> list[str]:

@@ -1,6 +1,7 @@
 # ruff: noqa: S608 (the statements are our own)
 """The gateways' books against ours, page by page: what differs is found, named, and resolved when it is mended."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -10,14 +11,15 @@ from sqlalchemy import text
 
 from perennial.checks import CHECKS, run_checks
 from perennial.checks.tours import go_round, rounds, skip_round, turn_page
+from perennial.cli.main import run
 from perennial.contracts.reconciliation import Place, Tour
 from perennial.db.repositories import disputes
 from perennial.db.repositories.disputes import News
 from perennial.domain.disputes import DisputeStatus
 from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
-from perennial.gateways.enabled import Gateways
-from perennial.gateways.simulator import SimulatorGateway
+from perennial.gateways.registry import build_gateway, prepare_gateway
+from perennial.gateways.simulator import SIMULATORS, SimulatorGateway
 from perennial.ports import ChargeRequest, GatewayPayment, Page, RefundRequest
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT
 from tests.integration.test_checks import spoil
@@ -181,6 +183,45 @@ async def test_a_key_that_took_money_twice_is_named(copy: Engine, healthy: World
 
 def _all(engine: Engine) -> tuple[GatewayPayment, ...]:
     return engine.gateway.payments(None, 1000).items
+
+
+async def test_every_gateway_has_its_rounds_and_two_may_not_both_take_it(copy: Engine, healthy: World) -> None:
+    """A fail-over that should not have been: the first gateway had taken the money after all."""
+    [[key]] = rows(copy, f"SELECT {_KEY}", **healthy.named)
+    second = build_gateway(SIMULATORS[1], copy.settings, copy.db)
+    prepare_gateway(second)
+    second.charge(ChargeRequest(key, 900, "USD", "pm_card_visa", "cus_x"))
+    both = replace(copy, gateways=Gateways(copy.gateway, second))
+
+    told = {(one.source, one.kind) for one in await found(both)}
+
+    assert told == {(f"gateway:{second.name}", "unknown_here"), (f"gateway:{second.name}", "captured_twice")}
+    assert await found(copy) == [], "nobody looks any more at a gateway that is not enabled"
+
+
+def test_the_command_line_looks_and_lists(
+    copy: Engine, healthy: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(copy, PLANTED[0].spoil, **healthy.named)
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", str(copy.settings.database_url))
+    monkeypatch.setenv("PERENNIAL_TEMPORAL_ADDRESS", str(copy.settings.temporal_address))
+
+    def cli(*arguments: str) -> tuple[int, Any]:
+        capsys.readouterr()
+        code = run(arguments)
+        return code, json.loads(capsys.readouterr().out)
+
+    assert cli("findings", "list", "--json") == (0, {"data": [], "next": None})
+    code, looked = cli("findings", "refresh", "--json")
+    assert (code, [one["kind"] for one in looked["data"]]) == (1, ["amount_differs"])
+    assert cli("findings", "list", "--source", "gateway:simulator", "--json")[1] == looked
+    assert cli("findings", "list", "--source", "spans_tile", "--json")[1]["data"] == []
+    code, checked = cli("check", "reconciliation_finds_nothing", "--json")
+    assert code == 1
+    assert looked["data"][0]["detail"] in checked["checks"][0]["findings"][0]["problem"]
+    spoil(copy, PLANTED[0].mend, **healthy.named)
+    assert cli("findings", "refresh", "gateways", "--json") == (0, {"data": [], "next": None})
+    assert [one["status"] for one in cli("findings", "list", "--status", "all", "--json")[1]["data"]] == ["resolved"]
 
 
 async def test_what_is_in_flight_is_no_finding(copy: Engine, healthy: World) -> None:

@@ -188,8 +188,9 @@ async def test_only_what_is_new_is_told(alone: Engine, monkeypatch: pytest.Monke
     one = Found("unknown_here", "charge:x", "it differs")
     for place in (first, later):
         await alone.write(lambda session, at=place.began_at: findings.record(session, "gateway:x", [one], at))
+        await alone.write(lambda session: findings.repaired(session, "gateway:x", one, "mended", alone.clock()))
         await announce_opened(alone, place)
 
     assert json.loads(json.dumps(sent)) == [
-        ["perennial gateways: 1 new findings", ["gateway:x: unknown_here: charge:x: it differs"]]
+        ["perennial gateways: 1 new findings", ["gateway:x: unknown_here: charge:x: it differs (mended)"]]
     ]
