@@ -25,8 +25,8 @@ from perennial.gateways.simulator import SimulatorGateway
 # An advance, or the answer to a wish, that takes longer than this will not come.
 PATIENCE_SECONDS = 240.0
 _QUIET_SECONDS = 90.0
-# People of one clock who subscribe at the same time.
-_WIDTH = 5
+# People who subscribe at the same time: each asks again and again how the first payment stands.
+_WIDTH = 8
 _PAUSE_SECONDS = 0.2
 _UNDECIDED = text("SELECT count(*) FROM simulator.payments WHERE status = 'processing'")
 _ASKED_BY_BANK = text(
@@ -63,6 +63,7 @@ class Director:
         self._kinds = kinds
         self._injected = injected
         self._tick = tick
+        self._door = asyncio.Semaphore(_WIDTH)
         self._banks = SimulatorGateway(engine.db, webhook_secret=engine.settings.webhook_secret)
 
     async def prepare(self) -> None:
@@ -98,7 +99,6 @@ class Director:
             self._tick()
 
     async def _open(self, group: Group) -> None:
-        width = asyncio.Semaphore(_WIDTH)
         await persist(
             lambda: clocks.create(self._engine, name=group.timezone, now=group.start, id=group.clock),
             PATIENCE_SECONDS,
@@ -106,7 +106,7 @@ class Director:
         )
 
         async def enter(person: Person) -> None:
-            async with width:
+            async with self._door:
                 await self._enter(group, person)
 
         await asyncio.gather(*(enter(person) for person in group.people))

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from temporalio.runtime import Runtime, TelemetryConfig
 
 from perennial.chaos import defects, summary
 from perennial.chaos.director import steps
@@ -96,6 +97,8 @@ async def _play(
         TimeElapsedColumn(),
         console=out,
     )
+    # The SDK's own words about servers that are away: here they are away on purpose.
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
     with bar:
         task = bar.add_task(f"{months} months of chaos", total=steps(groups))
         return await run(

@@ -25,8 +25,11 @@ from perennial.temporal import clock as skipping
 # Workflows that move at the same time. More only queue up in the server.
 WIDTH = 12
 _POLL_SECONDS = 0.01
-# So many polls of a busy workflow, about a second, before it is looked at whether it still runs.
-_LONG_WAIT = 50
+# A workflow that stays busy is asked less and less often: each question costs a worker as much as a step of its own,
+# and who waits for a worker that was killed waits for fifteen seconds.
+_SLOWER, _LONGEST_POLL_SECONDS = 1.25, 0.5
+# How long a workflow may be busy before it is looked at whether it still runs.
+_LONG_WAIT_SECONDS = 1.0
 LONGEST_STEP = timedelta(days=366 * 20)
 
 
@@ -137,18 +140,21 @@ def _living(session: Session, clock_id: str) -> set[str]:
 
 async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> None:
     """Step from due instant to due instant until the next one lies beyond the target."""
-    polls = 0
+    pause, waited = _POLL_SECONDS, 0.0
     async with width:
         while True:
             progress = await _progress(engine, workflow_id)
             if progress is None or (progress.ended and not progress.busy):
                 return
             if progress.busy:  # also one that has ended may still be writing it down
-                polls += 1
-                if polls % _LONG_WAIT == 0 and not await _is_running(engine, workflow_id):
-                    await _repair(engine, workflow_id)
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(pause)
+                waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_POLL_SECONDS)
+                if waited >= _LONG_WAIT_SECONDS:
+                    waited = 0.0
+                    if not await _is_running(engine, workflow_id):
+                        await _repair(engine, workflow_id)
                 continue
+            pause, waited = _POLL_SECONDS, 0.0
             is_last = progress.wake_at is None or progress.wake_at > target
             goal = target if progress.wake_at is None or is_last else progress.wake_at
             now = await temporal_call(skipping.current_time(engine.temporal, workflow_id))
