@@ -6,6 +6,7 @@ Where it stands is in rows (`plan_migration_items`), so that a run may be killed
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.plan_migrations import PlanMigrationActivities
@@ -21,7 +22,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 PAGES_PER_RUN = 100
 
 
-@workflow.defn(name=PLAN_MIGRATION)
+@workflow.defn(name=PLAN_MIGRATION, versioning_behavior=VersioningBehavior.PINNED)
 class PlanMigrationWorkflow:
     """See the module. Its id is that of the migration."""
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import ReconciliationActivities
@@ -18,7 +19,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 PAGES_PER_RUN = 200
 
 
-@workflow.defn(name=RECONCILIATION)
+@workflow.defn(name=RECONCILIATION, versioning_behavior=VersioningBehavior.PINNED)
 class ReconciliationWorkflow:
     """Started by schedules (`perennial.temporal.schedules`), or by hand with a `Place` of its own."""
 

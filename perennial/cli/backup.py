@@ -1,8 +1,9 @@
-"""`perennial backup` and `perennial restore`."""
+"""`perennial backup`, `perennial restore` and `perennial recover`."""
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -15,9 +16,13 @@ from perennial.backup.take import forget, take
 from perennial.cli import output
 from perennial.cli.check import show_results
 from perennial.cli.migrations import head
-from perennial.cli.options import Json
-from perennial.cli.session import FOUND_WRONG, note, unusable, within
+from perennial.cli.options import Json, instant_option
+from perennial.cli.process import load_application
+from perennial.cli.session import FOUND_WRONG, note, run, unusable, within
 from perennial.config import PREFIX, Settings, load_settings, normalise_database_url
+
+if TYPE_CHECKING:
+    from perennial.backup.recover import Recovered
 
 _MEBIBYTE = 1024 * 1024
 
@@ -78,7 +83,47 @@ def restore(
     typer.echo("Restored, and the same as it was.")
     if behind:
         typer.echo(f"It is at revision {found.manifest.revision}: run `perennial migrate` on it.")
-    typer.echo("What happened since is with Temporal and the gateway: `perennial recover` (docs/backup.md).")
+    typer.echo(
+        "What has happened since stands in Temporal's histories. With every process stopped (docs/backup.md):\n"
+        f"  perennial recover --since {found.manifest.taken_at:%Y-%m-%dT%H:%M:%SZ}"
+    )
+
+
+def recover(
+    since: Annotated[datetime, instant_option("When the restored backup was taken; `perennial restore` says it.")],
+    as_json: Json = False,
+) -> None:
+    """After a restore of an older database: write again what has happened since, from histories and gateway.
+
+    Nothing is charged, refunded or sent. Exit code 1 when something is lost that no history holds.
+    """
+    from perennial.backup.recover import recover as recover_since
+
+    writers = load_application("activities.registry", "writers")
+    done = run(lambda engine: recover_since(engine, since, writers))
+    if as_json:
+        output.print_json(asdict(done) | {"whole": done.is_whole})
+    else:
+        _tell(done)
+    if not done.is_whole:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _tell(done: "Recovered") -> None:
+    typer.echo(
+        f"Written again: {done.told} activities of {done.subjects} workflows; {done.messages} messages not sent again."
+    )
+    for one in done.stopped:
+        typer.echo(f"{one.subject}: given up at `{one.activity}` of {one.at:%Y-%m-%d %H:%M} UTC: {one.reason}")
+    for customer in done.customers:
+        typer.echo(f"{customer}: a customer whose name and address are lost")
+    for method in done.payment_methods:
+        typer.echo(f"{method}: a payment method that is lost; its customer has to give it again")
+    for name, count in done.unknown.items():
+        typer.echo(f"{name}: {count} times, not run again")
+    typer.echo(
+        "Now: `perennial check`." if done.is_whole else "Now: `perennial check`, and docs/backup.md for the rest."
+    )
 
 
 def _target(into: str | None) -> str:

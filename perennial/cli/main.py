@@ -70,6 +70,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("timeline", "perennial.cli.timeline", "app", "What happened to a subscription.", LOOK),
     Command("backup", "perennial.cli.backup", "backup", "A backup of the database, verified on demand.", LOOK),
     Command("restore", "perennial.cli.backup", "restore", "A backup into an empty database.", LOOK),
+    Command("recover", "perennial.cli.backup", "recover", "After a restore: what has happened since.", LOOK),
     Command("bench", "perennial.cli.bench", "app", "A measurement beside its ceiling.", LOOK),
 )
 
