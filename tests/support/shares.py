@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # In the order in which they are begun: a long piece that is begun last keeps one process busy and the others idle.
 LONG = (
+    "tests/chaos/test_run.py::*",
     "tests/faults/test_killed_worker.py::*",
     "tests/faults/test_reset.py::*",
     "tests/faults/test_outages.py::*",
