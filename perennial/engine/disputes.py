@@ -7,6 +7,7 @@ a one-off invoice or of a subscription that has ended is booked as well. What fo
 import asyncio
 from datetime import datetime
 
+import structlog
 from sqlalchemy.orm import Session
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -21,6 +22,8 @@ from perennial.engine import runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.gateways.simulator import SimulatorGateway
 from perennial.ports import GatewayEvent, GatewayEventKind
+
+_log = structlog.get_logger(__name__)
 
 _STATUS = {
     GatewayEventKind.DISPUTE_OPENED: DisputeStatus.OPEN,
@@ -40,7 +43,10 @@ async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
         EngineUnavailable: the gateway has to send it again.
     """
     booked = await engine.write(lambda session: _book(engine, session, gateway, event))
-    if booked is None or booked.subscription_id is None:
+    if booked is None:
+        return
+    _log.warning("charge_disputed", gateway=gateway, dispute=booked.id, status=booked.status.value)
+    if booked.subscription_id is None:
         return
     message = DisputeEvent(
         request_id=f"webhook:{gateway}:{event.event_id}",
@@ -90,12 +96,12 @@ def _book(engine: Engine, session: Session, gateway: str, event: GatewayEvent) -
             amount=event.amount,
             currency=event.currency,
             reason=event.decline_code,
-            at=_domain_time(engine, session, event.charge_key),
+            at=domain_time(engine, session, event.charge_key),
         ),
     )
 
 
-def _domain_time(engine: Engine, session: Session, charge_key: str) -> datetime:
+def domain_time(engine: Engine, session: Session, charge_key: str) -> datetime:
     """When it is heard: now, or where the test clock stands that the charge lives on. A clock that moves is no reason
     to refuse news: it is dated where the clock has been.
     """

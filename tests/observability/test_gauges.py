@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from perennial.db.engine import make_engine, make_sessions
+from perennial.domain.disputes import DisputeStatus
+from perennial.engine import disputes
 from perennial.engine.context import Engine
 from perennial.observability.gauges import CACHE_SECONDS, BackupAge, DatabaseGauges
+from perennial.ports import GatewayEvent, GatewayEventKind
 from tests.observability.conftest import at_rest
 from tests.support.stage import Stage
 
@@ -71,6 +74,21 @@ async def test_what_waits_is_told(engine: Engine, look: Callable[[], Told]) -> N
     assert grown("perennial_outbox_messages", "failing") == 1
     assert after["perennial_overdue_seconds",] >= 7200
     assert after["perennial_outbox_age_seconds",] >= 3600
+
+
+async def test_disputes_are_counted(engine: Engine, look: Callable[[], Told]) -> None:
+    stage, name = Stage(engine), ("perennial_disputes", "simulator")
+    before = look()
+    sub = await at_rest(stage, None)
+    [row] = await stage.rows(
+        "SELECT a.* FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id WHERE i.subscription_id = :id",
+        id=sub,
+    )
+    ref = await disputes.simulate(engine, row.id, DisputeStatus.OPEN)
+    opened = GatewayEventKind.DISPUTE_OPENED
+    event = GatewayEvent(f"evt_{ref}", opened, row.key, ref, None, None, row.amount, row.currency)
+    await disputes.hear(engine, "simulator", event)
+    assert look()[*name, "open"] == before.get((*name, "open"), 0) + 1
 
 
 async def test_the_herds_window_is_no_lateness(engine: Engine) -> None:

@@ -4,6 +4,8 @@ from datetime import timedelta
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perennial.domain.catalog import DisputePolicy, RefundPolicy, UsageCharge
 from perennial.domain.disputes import DisputeStatus, given_twice
@@ -238,3 +240,15 @@ def test_credit_that_a_lost_dispute_gives_a_second_time(
     charged: int, refunded: int, credited: int, lost: int, twice: int
 ) -> None:
     assert given_twice(charged=charged, refunded=refunded, credited=credited, lost=lost) == twice
+
+
+AMOUNT = st.integers(0, 10**6)
+
+
+@given(AMOUNT, AMOUNT, AMOUNT, AMOUNT)
+def test_with_what_is_taken_back_nothing_has_gone_twice(charged: int, refunded: int, credited: int, lost: int) -> None:
+    """Unless the bank and the refunds alone are more than the charge; and never more than that is taken."""
+    taken = given_twice(charged=charged, refunded=refunded, credited=credited, lost=lost)
+    assert 0 <= taken <= credited
+    assert refunded + credited - taken + lost <= max(charged, refunded + lost)
+    assert not taken or refunded + credited - taken + lost >= charged
