@@ -38,8 +38,8 @@ class Memory:
 
 
 class LookOnly:
-    """What the gateway does not find by its key (an adapter's references may be lost with the database) is looked for in
-    its list of payments, which is read once.
+    """What the gateway does not find by its key (an adapter's references may be lost with the database) is looked for
+    in its list of payments, which is read once.
     """
 
     def __init__(self, gateway: PaymentGateway, memory: Memory) -> None:

@@ -1,29 +1,39 @@
-"""Recorded histories as files: written without what belongs to one machine, read back for the replayer."""
+"""Recorded histories as files, a folder for each release: written without what belongs to one machine, read back for
+the replayer. What a release has recorded stays: runs that it began may sleep for years.
+"""
 
 import gzip
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import WorkflowHistory
 
 FOLDER = Path(__file__).parent / "histories"
+RELEASE = version("perennial")
 # Process ids, host names, addresses of source files: nothing that a replay looks at.
 _MACHINE = ("identity", "stackTrace")
 _STICKY = "TASK_QUEUE_KIND_STICKY"
 
 
 def names() -> list[str]:
-    return sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))
+    """Of every release: `0.1.0/yearly`."""
+    return sorted(str(path.relative_to(FOLDER)).removesuffix(".json.gz") for path in FOLDER.glob("*/*.json.gz"))
+
+
+def recorded_now() -> set[str]:
+    """The lives that the release at hand has recorded."""
+    return {life for release, _, life in (name.partition("/") for name in names()) if release == RELEASE}
 
 
 def write(name: str, history: WorkflowHistory) -> int:
-    """Answers the size of the file. The same history gives the same bytes."""
+    """Into the folder of the release at hand; answers the size of the file. The same history gives the same bytes."""
     text = json.dumps(scrubbed(history.to_json_dict()), sort_keys=True, separators=(",", ":"))
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / RELEASE).mkdir(parents=True, exist_ok=True)
     packed = gzip.compress(text.encode(), mtime=0)
-    (FOLDER / f"{name}.json.gz").write_bytes(packed)
+    (FOLDER / RELEASE / f"{name}.json.gz").write_bytes(packed)
     return len(packed)
 
 

@@ -1,8 +1,9 @@
 """Records the lives of `lives.py` on a throw-away stack: `make histories`.
 
 A recorded history is what runs in the field look like, so one that exists is left alone: it must go on replaying, or
-the runs that sleep today would break when they wake up. `--again` records all of them anew and is for changes that no
-running engine has seen yet; names of lives record only these.
+the runs that sleep today would break when they wake up. Each release records its own, into a folder of its version;
+the folders before it stay and go on being replayed. `--again` records those of the release at hand anew and is for
+changes that no running engine has seen yet; names of lives record only these.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ async def record(engine: Engine, life: Life) -> None:
 def chosen(arguments: list[str]) -> list[Life]:
     if "--again" in arguments:
         return list(LIVES)
-    known, done = {life.__name__: life for life in LIVES}, set(histories.names())
+    known, done = {life.__name__: life for life in LIVES}, histories.recorded_now()
     if unknown := [name for name in arguments if name not in known]:
         raise SystemExit(f"no such life: {', '.join(unknown)}; there are: {', '.join(known)}")
     if arguments:

@@ -166,9 +166,16 @@ async def test_another_amount_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
     """The server would let it pass: it compares the kinds of steps, not what is in them."""
     monkeypatch.setattr(PlanTerms, "_price", lambda self, model, quantity: 1)
     listener = Listener()
-    assert "yearly" not in await failures(RUNNERS["unsandboxed"], listener)
-    [yearly] = [history for history in histories.read_all() if history.workflow_id == "yearly"]
+    name = f"{histories.RELEASE}/yearly"
+    assert name not in await failures(RUNNERS["unsandboxed"], listener)
+    [yearly] = [history for history in histories.read_all() if history.workflow_id == name]
     assert listener.heard[yearly.run_id] != written(yearly)
+
+
+def test_every_release_that_has_recorded_is_replayed_and_this_one_has() -> None:
+    releases = {path.name for path in histories.FOLDER.iterdir()}
+    assert {name.partition("/")[0] for name in histories.names()} == releases
+    assert histories.RELEASE in releases
 
 
 # --- the histories tell enough ---------------------------------------------------------------------------------------
@@ -231,4 +238,5 @@ def test_no_machine_is_named_in_a_history() -> None:
         assert not re.search(r"\d+@\w", text), file
         for data in re.findall(r'"data":"([^"]+)"', text):
             assert b"/" + b"work" not in base64.b64decode(data), file
-    assert sum(path.stat().st_size for path in histories.FOLDER.iterdir()) < 1_000_000
+    for release in histories.FOLDER.iterdir():
+        assert sum(path.stat().st_size for path in release.iterdir()) < 1_000_000, release
