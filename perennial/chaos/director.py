@@ -25,8 +25,8 @@ from perennial.gateways.simulator import SimulatorGateway
 # An advance, or the answer to a wish, that takes longer than this will not come.
 PATIENCE_SECONDS = 240.0
 _QUIET_SECONDS = 90.0
-# People who subscribe at the same time: each asks again and again how the first payment stands.
-_WIDTH = 8
+# People who subscribe at the same time: each waits for the first payment.
+_WIDTH = 40
 _PAUSE_SECONDS = 0.2
 _UNDECIDED = text("SELECT count(*) FROM simulator.payments WHERE status = 'processing'")
 _ASKED_BY_BANK = text(

@@ -26,7 +26,8 @@ from perennial.engine.ids import new_id
 
 # How long a caller is kept waiting for the first payment's outcome.
 OUTCOME_TIMEOUT_SECONDS = 10.0
-_POLL_SECONDS = 0.03
+# How often that is looked for: ever less often, for it comes at once or takes its time.
+_POLL_SECONDS, _SLOWER, _LONGEST_POLL_SECONDS = 0.03, 1.25, 0.5
 # Stands for the payment method that a customer is about to give.
 TO_COME = "pm_to_come"
 
@@ -167,13 +168,14 @@ async def _first_outcome(engine: Engine, subscription_id: str) -> SubscriptionVi
     def load(session: Session) -> State:
         return states.current(session, require(session, subscription_id))
 
-    deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
+    deadline, pause = time.monotonic() + OUTCOME_TIMEOUT_SECONDS, _POLL_SECONDS
     while True:
         state = await engine.read(load)
         settled = state.is_begun and not (state.collection and state.collection.in_flight)
         if settled or time.monotonic() > deadline:
             return view_of(state)
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(pause * _SLOWER, _LONGEST_POLL_SECONDS)
 
 
 async def get(engine: Engine, subscription_id: str) -> Subscription:
