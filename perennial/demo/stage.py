@@ -45,11 +45,16 @@ def stage() -> Iterator[Settings]:
 def _worker(stack: Stack) -> ChildProcess:
     """It knows nothing of the settings of this terminal or folder: they are about other engines."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment |= stack.environment() | {f"{PREFIX}{name.upper()}": str(value) for name, value in _OWN.items()}
+    environment |= stack.environment() | {f"{PREFIX}{name.upper()}": _text(value) for name, value in _OWN.items()}
     # -P: a folder of the current directory must not take the place of one of our packages
     command = [sys.executable, "-P", "-m", "perennial", "worker"]
     log = stack.folder.log_path("worker")
     return ChildProcess("worker", command, env=environment, cwd=stack.folder.path, log_path=log)
+
+
+def _text(value: object) -> str:
+    """As an environment variable has it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @asynccontextmanager
