@@ -3,14 +3,18 @@
 from datetime import datetime
 
 from sqlalchemy.orm import Session
+from temporalio import activity
 
+from activities.errors import translated
 from perennial.contracts.activities import Subject
 from perennial.db.engine import Sessions, unit_of_work
 from perennial.db.repositories import credit_notes
 from perennial.db.repositories.credit_notes import PendingRefund
 from perennial.domain.subscription.effects import Credit
+from perennial.engine import refunds
+from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
-from perennial.ports import RefundRequest, RefundStatus
+from perennial.ports import RefundRequest
 
 
 def promise(
@@ -22,13 +26,28 @@ def promise(
 
 
 def send(sessions: Sessions, gateways: Gateways, promised: list[PendingRefund], as_of: datetime) -> None:
-    """Safe to repeat: a refund whose answer was lost is found again."""
+    """Safe to repeat: a refund whose answer was lost is found again.
+
+    One that the gateway keeps pending is ended by a webhook or a later look-up (`perennial.engine.refunds`).
+    """
     for refund in promised:
         gateway = gateways[refund.gateway]
         answer = gateway.find_refund(refund.key) or gateway.refund(_request(refund))
         with unit_of_work(sessions) as session:
-            succeeded = answer.status is RefundStatus.SUCCEEDED
-            credit_notes.finish(session, refund, answer.gateway_ref, as_of, succeeded=succeeded)
+            credit_notes.answer(session, refund, answer, as_of)
+
+
+class RefundActivities:
+    """Refunds that gateways keep pending."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @activity.defn
+    async def look_up_refunds(self) -> int:
+        """Ask after each of them; how many have ended. A webhook that was lost is made good here."""
+        with translated():
+            return await refunds.look_up_all(self._engine)
 
 
 def _request(refund: PendingRefund) -> RefundRequest:

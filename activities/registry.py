@@ -5,6 +5,7 @@ from typing import Any
 
 from activities.billing import BillingActivities
 from activities.bookkeeping import BookkeepingActivities
+from activities.credits import RefundActivities
 from activities.gifts import GiftActivities
 from activities.one_off import OneOffActivities
 from activities.plan_migrations import PlanMigrationActivities
@@ -33,6 +34,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         one_off.record,
         PlanMigrationActivities(engine).turn_page,
         ReconciliationActivities(engine).turn_page,
+        RefundActivities(engine).look_up_refunds,
         books.expire_credits,
         books.close_months,
         books.forget_idempotency_keys,

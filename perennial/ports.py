@@ -123,6 +123,9 @@ class ChargeResult:
 
 
 class RefundStatus(StrEnum):
+    """Pending: the gateway has it in hand; a webhook or a look-up tells how it ended."""
+
+    PENDING = "pending"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 

@@ -1,5 +1,5 @@
 """What is done once a day and belongs to nobody's subscription: months are closed, credit expires, old keys go,
-holders of cards that expire are reminded.
+holders of cards that expire are reminded, pending refunds are looked up.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from temporalio.common import RetryPolicy, VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.bookkeeping import BookkeepingActivities
+    from activities.credits import RefundActivities
     from perennial.contracts.workflows import BOOKKEEPING, Kept
 
 STEP_TIMEOUT = timedelta(minutes=10)
@@ -28,7 +29,13 @@ class BookkeepingWorkflow:
         closed = await self._step(BookkeepingActivities.close_months, as_of, "close months that are over")
         forgotten = await self._step(BookkeepingActivities.forget_idempotency_keys, as_of, "forget old keys")
         reminded = await self._step(BookkeepingActivities.remind_of_cards, as_of, "remind of cards that expire")
-        return Kept(expired, closed, forgotten, reminded)
+        ended = await workflow.execute_activity_method(
+            RefundActivities.look_up_refunds,
+            start_to_close_timeout=STEP_TIMEOUT,
+            retry_policy=RETRY,
+            summary="look pending refunds up",
+        )
+        return Kept(expired, closed, forgotten, reminded, ended)
 
     async def _step(self, step: Callable[[BookkeepingActivities, datetime], int], as_of: datetime, words: str) -> int:
         return await workflow.execute_activity_method(

@@ -62,7 +62,7 @@ WITH clock AS (
     WHERE a.status = 'pending'
     UNION ALL
     SELECT r.id, a.invoice_id, r.created_at, 'refund' FROM refunds r
-    JOIN payment_attempts a ON a.id = r.attempt_id WHERE r.status = 'pending'
+    JOIN payment_attempts a ON a.id = r.attempt_id WHERE r.status = 'pending' AND r.gateway_ref IS NULL
 )
 SELECT w.id AS subject, format('the %s of invoice %s is pending since %s', w.what, w.invoice_id, w.since) AS problem
 FROM waiting w JOIN invoices i ON i.id = w.invoice_id

@@ -83,9 +83,11 @@ class Kept:
     """What a day of bookkeeping has done: grants that expired, postings of revenue, keys that were dropped.
 
     `card_reminders`: cards whose expiry is to be told, those that were told of before among them.
+    `ended_refunds`: pending ones whose outcome was found.
     """
 
     expired_grants: int
     closed_months: int
     forgotten_keys: int
     card_reminders: int = 0
+    ended_refunds: int = 0

@@ -13,9 +13,9 @@ from perennial.db.models import Subscription, WebhookEvent
 from perennial.domain import keys
 from perennial.domain.errors import NotFound
 from perennial.domain.subscription.commands import PaymentEvent
-from perennial.engine import disputes, gifts, one_off, runs
+from perennial.engine import cards, disputes, gifts, one_off, refunds, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
-from perennial.ports import GatewayEvent
+from perennial.ports import GatewayEvent, GatewayEventKind
 
 
 async def receive(engine: Engine, gateway: str, body: bytes, headers: Mapping[str, str]) -> bool:
@@ -73,6 +73,12 @@ async def _forward(engine: Engine, gateway: str, event: GatewayEvent) -> None:
     """To the subscription, gift or one-off invoice that it charges; what belongs to nobody is kept, nothing more."""
     if disputes.is_dispute(event):
         await disputes.hear(engine, gateway, event)
+        return
+    if refunds.is_refund(event):
+        await refunds.hear(engine, gateway, event)
+        return
+    if event.kind is GatewayEventKind.CARD_UPDATED:
+        await cards.refresh(engine, gateway, event.gateway_ref)
         return
     try:
         invoice, attempt = keys.parse_charge(event.charge_key or "")

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import event, text
-from sqlalchemy.orm import Session
 from temporalio.testing import ActivityEnvironment
 
 from activities.billing import BillingActivities
@@ -169,13 +168,15 @@ class Debt:
         line = Line(LineKind.PLAN, "Plan", Decimal(1), AMOUNT, Period(NOW, NOW.replace(month=4)))
         draft = InvoiceDraft(self.invoice, "renewal", "USD", 0, line.period, (line,))
         task = tasks.BillTask(tasks.Subject(self.name), Bill(draft, self.method), NOW)
-        return self._run(execution(self.engine, self.gateways, step).bill, task)
+        fact: PaymentFact = self.run(execution(self.engine, self.gateways, step).bill, task)
+        return fact
 
     def collect(self, attempt: int = 2, step: Step = nothing) -> PaymentFact:
         task = tasks.CollectTask(
             tasks.Subject(self.name), Collect(self.invoice, attempt, self.method, Trigger.SCHEDULE), NOW
         )
-        return self._run(execution(self.engine, self.gateways, step).collect, task)
+        fact: PaymentFact = self.run(execution(self.engine, self.gateways, step).collect, task)
+        return fact
 
     def steps(self) -> list[str]:
         """Those of the way from the issue to the payment."""
@@ -193,13 +194,7 @@ class Debt:
         return found
 
     def attempts(self) -> list[Any]:
-        with self.engine.sessions() as session:
-            return list(
-                session.execute(
-                    text("SELECT n, gateway, status, sender FROM payment_attempts WHERE customer_id = :id ORDER BY n"),
-                    {"id": self.name},
-                )
-            )
+        return self.rows("SELECT n, gateway, status, sender FROM payment_attempts WHERE customer_id = :id ORDER BY n")
 
     def paid_once(self) -> str:
         """The gateway that has taken the money: one capture, the attempt's row says where, and so do the books."""
@@ -208,20 +203,24 @@ class Debt:
         [row] = [row for row in self.attempts() if row.status == "succeeded"]
         assert row.gateway == gateway
         assert capture.charge_key == keys.charge(self.invoice, row.n)
-        with self.engine.sessions() as session:
-            assert self._cash(session) == {f"cash:{gateway}": AMOUNT}
+        assert self.cash() == {f"cash:{gateway}": AMOUNT}
         return gateway
 
-    def _cash(self, session: Session) -> dict[str, int]:
-        found = session.execute(
-            text(
-                "SELECT e.account, sum(e.amount) FROM ledger_entries e JOIN ledger_transactions t "
-                "ON t.id = e.transaction_id WHERE t.key LIKE :keys AND e.account LIKE 'cash:%' GROUP BY e.account"
-            ),
-            {"keys": f"%{self.invoice}%"},
+    def cash(self) -> dict[str, int]:
+        """What the books say came in for the charge and went out for its refunds, by account."""
+        found = self.rows(
+            "WITH keys AS (SELECT 'payment:' || a.key AS key FROM payment_attempts a WHERE a.customer_id = :id "
+            "UNION ALL SELECT 'payment:' || r.key FROM refunds r "
+            "JOIN payment_attempts a ON a.id = r.attempt_id WHERE a.customer_id = :id) "
+            "SELECT e.account, sum(e.amount) AS amount FROM ledger_entries e "
+            "JOIN ledger_transactions t ON t.id = e.transaction_id JOIN keys k ON k.key = t.key "
+            "WHERE e.account LIKE 'cash:%' GROUP BY e.account"
         )
-        return {account: int(amount) for account, amount in found}
+        return {row.account: int(row.amount) for row in found}
 
-    def _run(self, activity: Callable[..., Any], task: Any) -> PaymentFact:
-        answer: PaymentFact = ActivityEnvironment().run(activity, task)
-        return answer
+    def rows(self, query: str) -> list[Any]:
+        with self.engine.sessions() as session:
+            return list(session.execute(text(query), {"id": self.name}))
+
+    def run(self, activity: Callable[..., Any], task: Any) -> Any:
+        return ActivityEnvironment().run(activity, task)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from perennial.contracts.activities import Subject
@@ -15,6 +15,7 @@ from perennial.domain import keys
 from perennial.domain.corrections import TakenBack, part_of, take_back, within
 from perennial.domain.ledger import Worth, credit_note_issued, refund_failed, refund_sent
 from perennial.domain.subscription.effects import Credit, Message
+from perennial.ports import RefundResult, RefundStatus
 
 PENDING, SUCCEEDED, FAILED = "pending", "succeeded", "failed"
 
@@ -34,6 +35,7 @@ class PendingRefund:
     amount: int
     currency: str
     gateway: str
+    gateway_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,21 @@ def _split(session: Session, invoice_ids: list[str], amount: int) -> list[_Refun
 
 
 def pending(session: Session, credit_key: str) -> list[PendingRefund]:
+    """Those of a credit note that have no outcome yet."""
+    return _pending(session, CreditNote.key == credit_key)
+
+
+def pending_of_charge(session: Session, gateway: str, charge_key: str) -> list[PendingRefund]:
+    """Those of a charge, at the gateway where it was made."""
+    return _pending(session, PaymentAttempt.key == charge_key, PaymentAttempt.gateway == gateway)
+
+
+def in_hand(session: Session, after: str, limit: int) -> list[PendingRefund]:
+    """Those that a gateway has said to be pending, by key; `after` is the last key of the page before."""
+    return _pending(session, Refund.gateway_ref.is_not(None), Refund.key > after, limit=limit)
+
+
+def _pending(session: Session, *of: ColumnElement[bool], limit: int | None = None) -> list[PendingRefund]:
     statement = (
         select(
             Refund.id,
@@ -220,13 +237,30 @@ def pending(session: Session, credit_key: str) -> list[PendingRefund]:
             Refund.amount,
             Refund.currency,
             PaymentAttempt.gateway,
+            Refund.gateway_ref,
         )
         .join(CreditNote, CreditNote.id == Refund.credit_note_id)
         .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
-        .where(CreditNote.key == credit_key, Refund.status == PENDING)
+        .where(Refund.status == PENDING, *of)
         .order_by(Refund.key)
+        .limit(limit)
     )
     return [PendingRefund(*row) for row in session.execute(statement)]
+
+
+def answer(session: Session, refund: PendingRefund, told: RefundResult, at: datetime) -> bool:
+    """Write down what the gateway says of a refund, and whether it has ended; else only what it is called there."""
+    if told.status is not RefundStatus.PENDING:
+        finish(session, refund, told.gateway_ref, at, succeeded=told.status is RefundStatus.SUCCEEDED)
+        return True
+    if refund.gateway_ref != told.gateway_ref:
+        session.execute(
+            update(Refund)
+            .where(Refund.id == refund.id, Refund.status == PENDING)
+            .values(gateway_ref=told.gateway_ref)
+            .execution_options(synchronize_session=False)
+        )
+    return False
 
 
 def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: datetime, *, succeeded: bool) -> None:

@@ -195,6 +195,11 @@ def count(connection: Connection, name: str) -> int:
     return int(connection.execute(_COUNT, {"name": name}).scalar_one())
 
 
+def counted(connection: Connection, name: str) -> int:
+    """What a counter has come to."""
+    return int(connection.execute(_READ_COUNTER, {"name": name}).scalar() or 0)
+
+
 def has_authenticated(connection: Connection, card_of_customer: str) -> bool:
     found = connection.execute(_READ_COUNTER, {"name": f"authenticated:{card_of_customer}"})
     return found.first() is not None

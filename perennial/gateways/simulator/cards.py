@@ -6,7 +6,7 @@ Numbers in a token: `pm_card_declines_3_times`, `pm_card_slow_250` (milliseconds
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from perennial.ports import CardDetails, UnknownToken
@@ -43,6 +43,8 @@ class Card:
     webhook_late_ms: int | None = None
     webhook_deliveries: int = 1
     refund_failure: str | None = None
+    # A refund is accepted, and ends by itself so much later (well, unless `refund_failure` says how).
+    refund_pending_ms: int | None = None
 
     @property
     def counts(self) -> bool:
@@ -91,6 +93,18 @@ def describe(token: str) -> CardDetails:
         exp_month=script.exp_month,
         exp_year=script.exp_year,
         fingerprint=sha256(token.encode()).hexdigest()[:16] if ":" in token else None,
+    )
+
+
+def replaced(token: str, card: CardDetails, times: int) -> CardDetails:
+    """The card that the bank has sent in the stead of this one, so many times: another number, valid for longer."""
+    if not times:
+        return card
+    return replace(
+        card,
+        last4=f"{(int(card.last4) + times) % 10_000:04}",
+        exp_year=card.exp_year + 3 * times,
+        fingerprint=sha256(f"{token}/{times}".encode()).hexdigest()[:16] if card.fingerprint else None,
     )
 
 
@@ -147,6 +161,11 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Callable[..., Card]], ...] = (
     (
         re.compile(r"pm_card_processing_fails_(\d{1,6})"),
         lambda ms: Card(last4="8003", processing_ms=ms, decline_code="generic_decline"),
+    ),
+    (re.compile(r"pm_card_refund_pending_(\d{1,6})"), lambda ms: Card(last4="7726", refund_pending_ms=ms)),
+    (
+        re.compile(r"pm_card_refund_pending_fails_(\d{1,6})"),
+        lambda ms: Card(last4="7727", refund_pending_ms=ms, refund_failure="lost_or_stolen_card"),
     ),
     (re.compile(r"pm_card_expires_(\d{4})_(\d{1,2})"), _expires),
 )

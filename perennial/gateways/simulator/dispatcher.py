@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, Engine, Row, text
 
-from perennial.gateways.simulator import books, signatures
+from perennial.gateways.simulator import books, refunds, signatures
 from perennial.gateways.simulator.faults import FaultBoard, SimulatorFaults
 
 _FIRST_WAIT_SECONDS = 0.5
@@ -56,9 +56,10 @@ class WebhookDispatcher:
         self._client.close()
 
     def run_once(self, limit: int = 100) -> int:
-        """Settle what was `processing`, then deliver what is due. Answers how many events were dealt with."""
+        """Settle what was `processing` or pending, then deliver what is due. Answers the number of events."""
         with self._autocommit.connect() as connection:
             books.settle_due(connection, limit)
+            refunds.settle_due(connection, limit)
         dealt_with = 0
         while dealt_with < limit and self._deliver_next():
             dealt_with += 1

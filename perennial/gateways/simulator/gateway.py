@@ -87,7 +87,10 @@ class SimulatorGateway:
         create_schema(self._engine, self._name)
 
     def describe_token(self, token: str) -> CardDetails:
-        return cards.describe(token)
+        shown = cards.describe(token)
+        with self._statements() as connection:
+            times = books.counted(connection, f"card_updates:{token}")
+        return cards.replaced(token, shown, times)
 
     def charge(self, request: ChargeRequest) -> ChargeResult:
         _validate(request.key, request.amount, request.currency)

@@ -5,10 +5,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from perennial.gateways.simulator import books, disputes
-from perennial.gateways.simulator.cards import card
+from perennial.gateways.simulator.cards import Card, card
 from perennial.ports import ChargeStatus, GatewayRefused, IdempotencyConflict, RefundRequest, RefundResult, RefundStatus
 
 _LOCK_PAYMENT = text("SELECT * FROM simulator.payments WHERE key = :charge_key FOR UPDATE")
+_SETTLED_AT_ONCE = 100
 _FIND = text("SELECT * FROM simulator.refunds WHERE key = :key")
 _RECORD = text(
     """
@@ -18,7 +19,7 @@ WITH made AS (
     RETURNING gateway_ref, charge_key, amount, currency, status, failure_code
 ), taken AS (
     UPDATE simulator.payments SET refunded = refunded + made.amount
-    FROM made WHERE payments.key = made.charge_key AND made.status = 'succeeded'
+    FROM made WHERE payments.key = made.charge_key AND made.status <> 'failed'
 ), booked AS (
     INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
     SELECT 'refund', side.account, side.sign * amount, currency, charge_key, gateway_ref
@@ -27,8 +28,38 @@ WITH made AS (
 ), announced AS (
     INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, decline_code, amount, currency)
     SELECT :event_id, 'refund_' || status, charge_key, gateway_ref, failure_code, amount, currency FROM made
+    WHERE status <> 'pending'
 )
 SELECT * FROM made
+"""
+)
+_PENDING = text(
+    """
+SELECT r.gateway_ref, p.token, extract(epoch FROM now() - r.created_at) * 1000 AS age_ms
+FROM simulator.refunds r JOIN simulator.payments p ON p.key = r.charge_key
+WHERE r.status = 'pending' ORDER BY r.id LIMIT :limit
+"""
+)
+# What was held back of the charge since the refund was accepted is there again if it fails.
+_END = text(
+    """
+WITH ended AS (
+    UPDATE simulator.refunds SET status = :status, failure_code = :failure_code
+    WHERE gateway_ref = :gateway_ref AND status = 'pending'
+    RETURNING gateway_ref, charge_key, amount, currency, status, failure_code
+), left_over AS (
+    UPDATE simulator.payments SET refunded = refunded - ended.amount
+    FROM ended WHERE payments.key = ended.charge_key AND ended.status = 'failed'
+), booked AS (
+    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+    SELECT 'refund', side.account, side.sign * amount, currency, charge_key, gateway_ref
+    FROM ended CROSS JOIN (VALUES ('merchant', -1), ('cardholders', 1)) AS side (account, sign)
+    WHERE status = 'succeeded'
+), announced AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, decline_code, amount, currency)
+    SELECT :event_id, 'refund_' || status, charge_key, gateway_ref, failure_code, amount, currency FROM ended
+)
+SELECT gateway_ref FROM ended
 """
 )
 
@@ -51,6 +82,9 @@ def refund(connection: Connection, request: RefundRequest) -> RefundResult:
         raise GatewayRefused(f"no charge {request.gateway_ref} ({request.charge_key}) in {request.currency}")
     disputed = payment.disputed_at is not None and not disputes.is_won(connection, payment.key)
     failure = "charge_disputed" if disputed else _failure(payment, request.amount)
+    script = card(payment.token) if payment.token else None
+    if failure is None and script is not None and script.refund_pending_ms is None:
+        failure = script.refund_failure
     gateway_ref = books.reference("re", request.key)
     made = connection.execute(
         _RECORD,
@@ -61,7 +95,7 @@ def refund(connection: Connection, request: RefundRequest) -> RefundResult:
             "charge_key": request.charge_key,
             "amount": request.amount,
             "currency": request.currency,
-            "status": RefundStatus.SUCCEEDED if failure is None else RefundStatus.FAILED,
+            "status": _status(script, failure),
             "failure_code": failure,
             "event_id": books.reference("evt", f"refund:{gateway_ref}"),
         },
@@ -71,6 +105,8 @@ def refund(connection: Connection, request: RefundRequest) -> RefundResult:
 
 def find(connection: Connection, key: str) -> RefundResult | None:
     row = connection.execute(_FIND, {"key": key}).first()
+    if row is not None and row.status == RefundStatus.PENDING and settle_due(connection, _SETTLED_AT_ONCE):
+        row = connection.execute(_FIND, {"key": key}).first()
     return None if row is None else _result(row)
 
 
@@ -79,7 +115,32 @@ def _failure(payment: Row[Any], amount: int) -> str | None:
         return "charge_not_captured"
     if payment.refunded + amount > payment.amount:
         return "exceeds_charge"
-    return card(payment.token).refund_failure
+    return None
+
+
+def _status(script: Card | None, failure: str | None) -> RefundStatus:
+    if failure is not None:
+        return RefundStatus.FAILED
+    is_slow = script is not None and script.refund_pending_ms is not None
+    return RefundStatus.PENDING if is_slow else RefundStatus.SUCCEEDED
+
+
+def settle_due(connection: Connection, limit: int) -> int:
+    """End the refunds whose time has come. Several processes may do this at once."""
+    ended = 0
+    for row in connection.execute(_PENDING, {"limit": limit}).all():
+        script = card(row.token)
+        if script.refund_pending_ms is None or row.age_ms < script.refund_pending_ms:
+            continue
+        status = RefundStatus.FAILED if script.refund_failure else RefundStatus.SUCCEEDED
+        values = {
+            "gateway_ref": row.gateway_ref,
+            "status": status,
+            "failure_code": script.refund_failure,
+            "event_id": books.reference("evt", f"refund_ended:{row.gateway_ref}"),
+        }
+        ended += connection.execute(_END, values).first() is not None
+    return ended
 
 
 def _result(row: Row[Any]) -> RefundResult:

@@ -168,7 +168,6 @@ class Charges:
             raise GatewayOutcomeUnknown(f"{request.key} is {intent.status} after its confirmation")
         return confirmed
 
-
     def _retrieve_confirmed(self, intent_id: str, key: str) -> stripe.PaymentIntent:
         """Whatever stands in the way of this answer: the confirmation before it has been carried out."""
         try:

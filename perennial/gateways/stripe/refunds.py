@@ -18,6 +18,7 @@ from perennial.ports import GatewayRefused, IdempotencyConflict, RefundRequest, 
 REFUND_KEY = "refund_key"
 _PAGE = 100
 _FAILED = frozenset({"failed", "canceled"})
+_PENDING = frozenset({"pending", "requires_action"})
 
 
 class Refunds:
@@ -106,10 +107,10 @@ class Refunds:
 
 
 def result(refund: stripe.Refund) -> RefundResult:
-    """A pending refund has left our balance; should it fail later, the webhook `refund.failed` says so."""
+    """What is on its way ends with a webhook, `refund.updated` or `refund.failed`."""
     if refund.status in _FAILED:
         return RefundResult(RefundStatus.FAILED, refund.id, str(getattr(refund, "failure_reason", None) or "failed"))
-    return RefundResult(RefundStatus.SUCCEEDED, refund.id)
+    return RefundResult(RefundStatus.PENDING if refund.status in _PENDING else RefundStatus.SUCCEEDED, refund.id)
 
 
 def _fingerprint(request: RefundRequest) -> str:

@@ -1,0 +1,174 @@
+"""Refunds: to the gateway of the charge, pending until it says otherwise, once, and never more than was taken."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from perennial.contracts import activities as tasks
+from perennial.domain.subscription.effects import Credit
+from perennial.engine import refunds, webhooks
+from perennial.engine.context import Engine
+from perennial.gateways.enabled import Gateways
+from perennial.gateways.simulator import SimulatorGateway, signatures
+from tests.support.executions import AMOUNT, NOW, Debt, Killed, execution, kill_at, nothing
+
+FIRST, SECOND = "simulator", "simulator_2"
+SECRET = "whsec_of_the_refund_tests"
+
+
+@pytest.fixture(scope="module")
+def two(paper_books: Engine) -> Engine:
+    """The engine with both gateways."""
+    gateways = [SimulatorGateway(paper_books.db, webhook_secret=SECRET, name=name) for name in (FIRST, SECOND)]
+    for gateway in gateways:
+        gateway.create_schema()
+    return replace(paper_books, gateways=Gateways(*gateways))
+
+
+def paid(engine: Engine, first: str = "pm_card_visa", second: str = "pm_card_visa") -> Debt:
+    debt = Debt(engine, engine.gateways, (first, second))
+    debt.bill()
+    debt.paid_once()
+    return debt
+
+
+def credit(debt: Debt, amount: int, key: str | None = None, step: Any = nothing) -> None:
+    effect = Credit(key or f"credit:{uuid4().hex}", "goodwill", "USD", (debt.invoice,), amount, refund=True)
+    task = tasks.CreditTask(tasks.Subject(debt.name), effect, NOW + timedelta(days=1))
+    debt.run(execution(debt.engine, debt.gateways, step).credit, task)
+
+
+def rows(debt: Debt) -> list[Any]:
+    return debt.rows(
+        "SELECT r.status, r.amount, r.gateway_ref, r.key, a.gateway FROM refunds r "
+        "JOIN payment_attempts a ON a.id = r.attempt_id WHERE a.customer_id = :id ORDER BY r.key"
+    )
+
+
+def balance(debt: Debt) -> int:
+    return sum(row.balance for row in debt.rows("SELECT balance FROM credit_balances WHERE customer_id = :id"))
+
+
+def refunded(debt: Debt) -> dict[str, int]:
+    return {name: capture.refunded for name, capture in debt.captures()}
+
+
+def announced(debt: Debt, gateway: str) -> list[dict[str, Any]]:
+    """The events of the gateway about refunds of this debt, oldest first."""
+    books = debt.gateways[gateway].books  # type: ignore[attr-defined]
+    with books.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT event_id AS id, kind, charge_key, gateway_ref, status, decline_code, amount, currency "
+                "FROM simulator.events WHERE charge_key LIKE :key AND kind LIKE 'refund%' ORDER BY events.id"
+            ),
+            {"key": f"%{debt.name}%"},
+        )
+        return [dict(row) for row in found.mappings()]
+
+
+async def deliver(engine: Engine, gateway: str, events: Sequence[dict[str, Any]]) -> list[bool]:
+    answers = []
+    for event in events:
+        body = json.dumps(event).encode()
+        headers = {signatures.HEADER: signatures.sign(SECRET, body, datetime.now(UTC))}
+        answers.append(await webhooks.receive(engine, gateway, body, headers))
+    return answers
+
+
+def test_a_refund_goes_to_the_gateway_that_took_the_money(two: Engine) -> None:
+    debt = paid(two, "pm_card_outage_9")
+    credit(debt, 500)
+    assert refunded(debt) == {SECOND: 500}
+    assert [(row.status, row.gateway) for row in rows(debt)] == [("succeeded", SECOND)]
+    assert debt.cash() == {f"cash:{SECOND}": AMOUNT - 500}
+
+
+@pytest.mark.parametrize("n", range(1, 7))
+def test_a_refund_whose_worker_is_killed_is_found_again_where_it_is(two: Engine, n: int) -> None:
+    debt, key = paid(two, "pm_card_outage_9"), f"credit:{uuid4().hex}"
+    with pytest.raises(Killed):
+        credit(debt, 700, key, kill_at(n - 1))
+    credit(debt, 700, key)
+    assert refunded(debt) == {SECOND: 700}
+    assert debt.cash() == {f"cash:{SECOND}": AMOUNT - 700}
+
+
+async def test_a_pending_refund_stays_pending_until_its_webhook(two: Engine) -> None:
+    debt = paid(two, "pm_card_refund_pending_0")
+    credit(debt, 600)
+    [row] = rows(debt)
+    assert row.status == "pending"
+    assert row.gateway_ref
+    assert debt.cash() == {f"cash:{FIRST}": AMOUNT}, "it counts as sent when it has been"
+    assert announced(debt, FIRST) == []
+
+    debt.gateways[FIRST].find_refund(row.key)  # the bank has made up its mind
+    events = announced(debt, FIRST)
+    assert [event["kind"] for event in events] == ["refund_succeeded"]
+    assert await deliver(two, FIRST, [*events, *events]) == [True, False]
+    assert [row.status for row in rows(debt)] == ["succeeded"]
+    assert debt.cash() == {f"cash:{FIRST}": AMOUNT - 600}
+    assert refunded(debt) == {FIRST: 600}
+
+
+async def test_a_pending_refund_that_fails_is_the_customers_credit(two: Engine) -> None:
+    debt = paid(two, "pm_card_refund_pending_fails_0")
+    credit(debt, 600)
+    assert (balance(debt), refunded(debt)) == (0, {FIRST: 600})
+    debt.gateways[FIRST].find_refund(rows(debt)[0].key)
+    events = announced(debt, FIRST)
+    assert await deliver(two, FIRST, events) == [True]
+    assert [row.status for row in rows(debt)] == ["failed"]
+    assert (balance(debt), refunded(debt)) == (600, {FIRST: 0})
+    assert debt.cash() == {f"cash:{FIRST}": AMOUNT}
+
+
+async def test_a_webhook_that_never_comes_is_made_good_by_a_look(two: Engine) -> None:
+    debt = paid(two, "pm_card_refund_pending_0")
+    credit(debt, 600)
+    assert await refunds.look_up_all(two) >= 1
+    assert [row.status for row in rows(debt)] == ["succeeded"]
+    before = debt.cash()
+    await deliver(two, FIRST, announced(debt, FIRST))  # and late, after all
+    assert debt.cash() == before == {f"cash:{FIRST}": AMOUNT - 600}
+
+
+async def test_an_early_webhook_changes_nothing(two: Engine) -> None:
+    """It says that the refund has ended; the gateway, asked, says that it has not."""
+    debt = paid(two, "pm_card_refund_pending_999999")
+    credit(debt, 600)
+    [row] = rows(debt)
+    told = {"id": f"evt_{uuid4().hex}", "kind": "refund_failed", "gateway_ref": row.gateway_ref}
+    charge = {"charge_key": f"charge:{debt.invoice}:1", "status": None, "decline_code": "x", "amount": 600}
+    assert await deliver(two, FIRST, [told | charge | {"currency": "USD"}]) == [True]
+    assert [row.status for row in rows(debt)] == ["pending"]
+    assert await refunds.look_up_all(two) == 0
+
+
+def test_a_pending_refund_is_not_sent_again(two: Engine) -> None:
+    """The activity runs once more, after a reset for instance."""
+    debt, key = paid(two, "pm_card_refund_pending_999999"), f"credit:{uuid4().hex}"
+    for _ in range(3):
+        credit(debt, 600, key)
+    assert refunded(debt) == {FIRST: 600}
+    assert len(rows(debt)) == 1
+
+
+def test_twenty_at_once_never_give_back_more_than_was_taken(two: Engine) -> None:
+    debt = paid(two, "pm_card_outage_9")
+
+    keys = [f"credit:{uuid4().hex}" for _ in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda key: credit(debt, 300, key), keys))
+    assert sum(row.amount for row in rows(debt)) == AMOUNT
+    assert {row.status for row in rows(debt)} == {"succeeded"}
+    assert refunded(debt) == {SECOND: AMOUNT}
+    assert debt.cash() == {f"cash:{SECOND}": 0}
