@@ -1,14 +1,16 @@
 """Links of mails and the checkout of an invoice: one live attempt at it, whatever else falls due or is clicked."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from perennial import links
 from perennial.config import Settings
+from perennial.engine import gifts
 from tests.api.asking import Api
 from tests.support.log_lines import logged
-from tests.support.stage import Stage
+from tests.support.stage import Stage, eventually
 from tests.web.shopping import HERE, Shopper
 from tests.web.test_checkout import ASKS, MASTERCARD, POOR, VISA, charged, checkout
 
@@ -191,3 +193,36 @@ async def test_a_backup_card_is_kept_and_tries_nothing(api: Api, shopper: Shoppe
 
 async def _attempts(stage: Stage, invoice: str) -> list[Any]:
     return await stage.rows("SELECT n, status FROM payment_attempts WHERE invoice_id = :id ORDER BY n", id=invoice)
+
+
+async def test_a_gift_that_waits_for_the_bank_is_paid_there_and_with_no_other_card(
+    api: Api, shopper: Shopper, stage: Stage
+) -> None:
+    """Its purchase is one payment: the page leads to the bank of the card that it was ordered with."""
+    giver = await stage.customer("pm_card_threeDSecureOnce")
+    order = gifts.NewGift(
+        giver_id=giver,
+        recipient_name="Mary",
+        recipient_email="mary@example.com",
+        plan="basic-monthly",
+        currency="USD",
+        periods=1,
+    )
+    buying = asyncio.create_task(gifts.buy(stage.engine, order))
+
+    async def issued() -> list[Any]:
+        return await stage.rows(
+            "SELECT i.id FROM invoices i JOIN payment_attempts a ON a.invoice_id = i.id "
+            "WHERE i.customer_id = :id AND a.status = 'requires_action'",
+            id=giver,
+        )
+
+    [[invoice]] = await eventually(issued)
+    session = await checkout(api, mode="invoice", invoice_id=str(invoice))
+    page = await shopper.open(session["url"])
+    assert "Please confirm with your bank" in page.text
+    assert "This gift can only be paid with the card" in (await shopper.send(VISA)).text
+    await shopper.go_to_bank()
+    assert "$9.00 has been paid." in (await shopper.answer_bank()).text
+    assert (await buying).status in ("scheduled", "delivered")
+    assert await charged(stage, giver) == 1
