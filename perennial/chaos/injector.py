@@ -16,9 +16,9 @@ BEAT_SECONDS = 1.0
 _PATIENCE_SECONDS = 60.0
 
 _WEATHER: dict[Kind, dict[str, int | bool]] = {
-    Kind.GATEWAY_TIMEOUT: {"lose_answer_every": 4},
-    Kind.GATEWAY_429: {"rate_limit_every": 5},
-    Kind.GATEWAY_500: {"error_every": 6},
+    Kind.GATEWAY_TIMEOUT: {"lose_answer_every": 7},
+    Kind.GATEWAY_429: {"rate_limit_every": 9},
+    Kind.GATEWAY_500: {"error_every": 11},
     Kind.WEBHOOK_DROP: {"webhook_drop_every": 2},
     Kind.WEBHOOK_DELAY: {"webhook_delay_ms": 700},
     Kind.WEBHOOK_DOUBLE: {"webhook_double_every": 2},
