@@ -30,7 +30,7 @@ TOGETHER = {
     "tests/integration/test_support_replay.py*": "copies of one population",
 }
 # Whole folders in the order of what their tests take.
-FOLDERS = ("chaos", "faults", "integration", "scenarios", "stack", "api", "workflows", "observability", "replay")
+FOLDERS = ("chaos", "faults", "integration", "scenarios", "stack", "web", "deploy", "api", "workflows", "observability", "replay")
 
 
 def piece_of(test: str) -> str:
