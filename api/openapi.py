@@ -28,6 +28,7 @@ TAGS = [
     {"name": "checkout", "description": "A payment page of ours: subscribe, pay an invoice, add a payment method."},
     {"name": "catalogue", "description": "Plans, their versions, coupons."},
     {"name": "dunning", "description": "What happens when payments fail, by plan and by group of customers."},
+    {"name": "routing", "description": "Which gateway new business goes to, and what comes after it in an outage."},
     {"name": "usage", "description": "Meters, usage events by the thousand, and what customers are entitled to."},
     {"name": "documents", "description": "Invoices, one-off ones too, payments, credit notes."},
     {"name": "seller", "description": "Who sells, where tax is collected, and rates of the merchant's own."},

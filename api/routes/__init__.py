@@ -24,6 +24,7 @@ from api.routes import (
     payment_methods,
     plan_migrations,
     reports,
+    routing,
     seller,
     subscriptions,
     support,
@@ -47,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     plan_migrations.router,
     coupons.router,
     dunning.router,
+    routing.router,
     # Before the documents: `/invoices/{id}` would take `inv_1.pdf` for an id.
     invoice_files.router,
     documents.router,

@@ -6,8 +6,9 @@ from api.deps import EngineDep, NamesDep
 from api.openapi import READ, WRITE
 from api.routing import GuardedRoute
 from api.schemas.customers import NewPaymentMethod, PaymentMethodOut, PaymentMethodRoles, PaymentMethods
+from api.schemas.routing import NewToken, PaymentMethodGateways
 from api.security import REQUIRE_KEY
-from perennial.engine import customers
+from perennial.engine import customers, routing
 
 router = APIRouter(
     prefix="/v1/customers/{customer_id}/payment-methods",
@@ -24,7 +25,7 @@ async def attach_payment_method(
 ) -> PaymentMethodOut:
     """Keeps a gateway's token. The first one is the default."""
     method = await customers.attach_payment_method(
-        engine, customer_id, body.token, default=body.default, id=names.id("pm")
+        engine, customer_id, body.token, default=body.default, id=names.id("pm"), gateway=body.gateway
     )
     return PaymentMethodOut.model_validate(method)
 
@@ -43,6 +44,16 @@ async def change_payment_method(
     """Make it the default, or the backup that is tried when another one is declined."""
     method = await customers.set_roles(engine, customer_id, payment_method_id, default=body.default, backup=body.backup)
     return PaymentMethodOut.model_validate(method)
+
+
+@router.post("/{payment_method_id}/tokens", responses=WRITE)
+async def add_token(
+    customer_id: str, payment_method_id: str, body: NewToken, engine: EngineDep, _: NamesDep
+) -> PaymentMethodGateways:
+    """The same card at one more gateway, where it is charged when the first is out of order."""
+    await routing.add_token(engine, customer_id, payment_method_id, body.gateway, body.token)
+    held = await routing.tokens(engine, customer_id, payment_method_id)
+    return PaymentMethodGateways(payment_method_id=payment_method_id, gateways=sorted(held))
 
 
 @router.delete("/{payment_method_id}", status_code=204)

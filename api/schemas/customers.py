@@ -114,6 +114,9 @@ class NewPaymentMethod(Incoming):
 
     token: Token
     default: StrictBool = True
+    gateway: Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")] | None = Field(
+        default=None, description="Whose token it is. Null: the first gateway that knows it."
+    )
 
 
 class PaymentMethodRoles(Incoming):

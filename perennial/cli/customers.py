@@ -25,7 +25,7 @@ from perennial.cli.parties import (
 from perennial.cli.session import run, unusable
 from perennial.db.models import CreditBalance, Customer, PaymentMethod, Subscription
 from perennial.domain.money import Money
-from perennial.engine import customers, pages
+from perennial.engine import customers, pages, routing
 from perennial.engine.context import Engine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Customers and their payment methods.")
@@ -208,14 +208,38 @@ def add_card(
     customer: str,
     token: Annotated[str, typer.Argument(help="A token of the gateway; card numbers are none of our business.")],
     default: Annotated[bool, typer.Option(help="Charge it from now on.")] = True,
+    gateway: Annotated[str | None, typer.Option(help="Whose token it is (default: the first that knows it).")] = None,
     as_json: Json = False,
 ) -> None:
     """Attach a payment method to a customer."""
-    method = run(lambda engine: customers.attach_payment_method(engine, customer, token, default=default))
+    method = run(
+        lambda engine: customers.attach_payment_method(engine, customer, token, default=default, gateway=gateway)
+    )
     if as_json:
         output.print_json(method)
     else:
         typer.echo(f"{method.id}  {method.brand} {method.last4}{'  (default)' if method.is_default else ''}")
+
+
+@app.command("add-token")
+def add_token(
+    customer: str,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="pm_...")],
+    gateway: Annotated[str, typer.Argument(help="One more gateway that has this card.")],
+    token: Annotated[str, typer.Argument(help="The card's token there.")],
+    as_json: Json = False,
+) -> None:
+    """The same card at one more gateway, where it is charged when the first is out of order."""
+
+    async def work(engine: Engine) -> list[str]:
+        await routing.add_token(engine, customer, method, gateway, token)
+        return sorted(await routing.tokens(engine, customer, method))
+
+    names = run(work)
+    if as_json:
+        output.print_json({"payment_method_id": method, "gateways": names})
+    else:
+        typer.echo(f"{method}  {', '.join(names)}")
 
 
 def _record(row: Customer) -> dict[str, str]:

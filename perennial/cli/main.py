@@ -53,6 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("coupons", "perennial.cli.coupons", "app", "Coupons.", MANAGE),
     Command("credits", "perennial.cli.credits", "app", "Customers' credit.", MANAGE),
     Command("dunning", "perennial.cli.dunning", "app", "What happens when payments fail.", MANAGE),
+    Command("routing", "perennial.cli.routing", "app", "Which gateway new business goes to.", MANAGE),
     Command("subscriptions", "perennial.cli.subscriptions", "app", "Subscriptions and their commands.", MANAGE),
     Command("invoices", "perennial.cli.invoices", "app", "Invoices.", MANAGE),
     Command("payments", "perennial.cli.payments", "app", "Payments and refunds.", MANAGE),

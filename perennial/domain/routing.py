@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
 
-from perennial.domain.errors import InvalidInput, PerennialError
+from perennial.domain.errors import InvalidInput
 
 WHOLE = 100
 MOST_RULES = 100
 
 
-class NoGateway(PerennialError):
+class NoGateway(InvalidInput):
     """No gateway that is enabled takes this currency."""
 
     code: ClassVar[str] = "no_gateway"
@@ -76,7 +76,7 @@ def order(
     wanted = _wanted(rule, customer_id) if rule else []
     usable = [name for name in dict.fromkeys((*wanted, *takes)) if takes.get(name)]
     if not usable:
-        raise NoGateway(f"no gateway that is enabled takes {currency}: {', '.join(takes)}")
+        raise NoGateway(f"no gateway that is enabled takes {currency}", field="currency")
     return tuple(usable)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -62,8 +63,8 @@ class Adapter:
         )
 
 
-def simulator(request: pytest.FixtureRequest) -> Adapter:
-    gateway = SimulatorGateway(request.getfixturevalue("gateway_engine"), webhook_secret=SECRET)
+def simulator(request: pytest.FixtureRequest, name: str = "simulator") -> Adapter:
+    gateway = SimulatorGateway(request.getfixturevalue("gateway_engine"), webhook_secret=SECRET, name=name)
     gateway.create_schema()
 
     def webhook(charge_key: str, gateway_ref: str) -> tuple[bytes, dict[str, str]]:
@@ -127,4 +128,8 @@ def stripe(request: pytest.FixtureRequest) -> Adapter:
 
 
 # Each may ask for the fixtures that it needs.
-ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Adapter]] = {"simulator": simulator, "stripe": stripe}
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Adapter]] = {
+    "simulator": simulator,
+    "simulator_2": partial(simulator, name="simulator_2"),
+    "stripe": stripe,
+}
