@@ -11,9 +11,9 @@ from random import Random
 from perennial.chaos.kinds import WEATHER, Kind
 
 # Beats are dealt in decks: each deck holds every chosen kind of process fault at least once.
-DECK = 20
+DECK = 40
 # Deaths in a deck: one about every five seconds.
-KILLS = 4
+KILLS = 8
 # The weather at the gateway changes after so many beats.
 SPELL = 4
 WORKERS = 2
@@ -44,8 +44,9 @@ def _deck(chance: Random, kinds: frozenset[Kind], number: int) -> list[tuple[Blo
         at = n * DECK // KILLS + chance.randrange(DECK // KILLS)
         worker = BOTH if chance.random() < 0.2 else chance.randrange(WORKERS)  # noqa: PLR2004 - now and then
         beats[at].append(Blow(Kind.KILL_WORKER, worker=worker))
-    beats[chance.randrange(3, DECK // 2)].append(Blow(Kind.RESTART_POSTGRES))
-    beats[chance.randrange(DECK // 2, DECK - 1)].append(Blow(Kind.RESTART_TEMPORAL))
+    # Both in the first half, so that a short run meets them; the other half is for getting somewhere.
+    beats[chance.randrange(3, DECK // 4)].append(Blow(Kind.RESTART_POSTGRES))
+    beats[chance.randrange(DECK // 4, DECK // 2)].append(Blow(Kind.RESTART_TEMPORAL))
     for n in range(DECK // SPELL):
         beats[n * SPELL].append(Blow(weather=_weather(chance, kinds, everything=number == 0 and n == 0)))
     return [tuple(blow for blow in beat if blow.kind is None or blow.kind in kinds) for beat in beats]
