@@ -131,7 +131,8 @@ class Paper:
             Credit: (billing.credit, tasks.CreditTask),
             Receive: (billing.receive, tasks.ReceiveTask),
         }[type(effect)]
-        return self._do(activity, task(subject, effect, self.state.as_of, record))
+        answer = self._do(activity, task(subject, effect, self.state.as_of, record))
+        return answer if isinstance(answer, PaymentFact) else None  # of a credit note: its number
 
     def _do(self, activity: Callable[..., Any], task: Any) -> Any:
         return self.env.run(activity, task)
