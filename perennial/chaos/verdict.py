@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from perennial.chaos import expectation
 from perennial.chaos.director import Diary
+from perennial.chaos.expectation import Answer
 from perennial.chaos.judge import Case, Finding, judge
 from perennial.chaos.kinds import Kind
 from perennial.chaos.population import Group, Person
@@ -115,10 +116,12 @@ async def _cases(engine: Engine, groups: Sequence[Group], diary: Diary, books: W
             terms = await plans.terms(engine, person.plan, person.currency)
             rounds = diary.rounds.get(person.subscription, [])
             lives = await asyncio.to_thread(_lives, group, person, terms, rounds)
+            deaf = [[replace(asked, answer=Answer.UNKNOWN) for asked in each] for each in rounds]
             case = Case(
                 subscription=person.subscription,
                 asked=tuple(asked for each in rounds for asked in each),
-                lives=lives,
+                lives=lives or await asyncio.to_thread(_lives, group, person, terms, deaf),
+                explained=bool(lives),
                 recorded=recorded.get(person.subscription),
                 captures=tuple(captures.get(person.customer, ())),
                 tells_later=person.bank_is_slow,

@@ -158,7 +158,7 @@ def test_an_answer_that_nothing_explains_is_found() -> None:
     assert _lives([refused]) == []
     (life,) = _lives()
     assert "no order of what was asked explains the answers" in _problems(
-        judge(replace(_case(life, refused), lives=()))
+        judge(replace(_case(life, refused), explained=False))
     )
 
 
