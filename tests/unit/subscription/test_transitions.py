@@ -30,11 +30,11 @@ def active() -> Life:
     return Life()
 
 
-def non_renewing() -> Life:
+def leaving() -> Life:
     return Life().send(c.Cancel())
 
 
-def pause_ahead() -> Life:
+def pausing() -> Life:
     return Life().send(c.PauseSubscription(when=c.When.PERIOD_END))
 
 
@@ -104,8 +104,8 @@ LIVES = {
         incomplete,
         trialing,
         active,
-        non_renewing,
-        pause_ahead,
+        leaving,
+        pausing,
         past_due,
         unpaid,
         paused,
@@ -127,37 +127,37 @@ WORDS = {
     "no-period": "not_renewing",
     "again": "already_canceling",
     "parked": "subscription_parked",
-    "not-parked": "not_parked",
-    "none-open": "invoice_not_open",
+    "loose": "not_parked",
+    "no-bill": "invoice_not_open",
     "unknown": "invalid_input",
 }
 TABLE = """
-                   incomplete trialing active   non_renewing pause_ahead past_due unpaid    paused    canceled expired parked
-pause              overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended parked
-pause-later        overdue    ok       ok       ending       paused         overdue  overdue   paused    ended    ended parked
-resume             no-pause   no-pause no-pause no-pause     ok             no-pause no-pause  ok        ended    ended parked
-change_plan        overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
-change_plan-later  overdue    ok       ok       ending       ok             overdue  overdue   paused    ended    ended parked
-change_quantity    overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
-cancel             ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
-cancel-later       no-period  ok       ok       again        ok             ok       no-period no-period ended    ended parked
-undo_cancel        no-end     no-end   no-end   ok           no-end         no-end   no-end    no-end    ended    ended parked
-reactivate         running    running  running  running      running        running  running   running   ok       ok  parked
-apply_coupon       ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
-set_payment_method ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
-extend_trial       no-trial   ok       no-trial no-trial     no-trial       no-trial no-trial  no-trial  ended    ended parked
-retry_payment      ok         no-debt  no-debt  no-debt      no-debt        ok       ok        no-debt   ended    ended parked
-gift               overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
-skip_next          overdue    ok       ok       ok           ok             overdue  overdue   paused    ended    ended parked
-payment_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  ok
-dispute_event      ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  ok
-change_addons      unknown    unknown  unknown  unknown      unknown        unknown  unknown   unknown   ended    ended parked
-give_up_invoice    ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended parked
-record_payment     ok         none-open none-open none-open  none-open      ok       ok        none-open ended    ended parked
-set_dunning        ok         ok       ok       ok           ok             ok       ok        ok        ended    ended parked
-credit_invoice     ok         ok       ok       ok           ok             ok       ok        ok        ok       ok  parked
-park               ok         ok       ok       ok           ok          ok       ok        ok        ended    ended  parked
-unpark             not-parked not-parked not-parked not-parked not-parked not-parked not-parked not-parked ended ended ok
+                   incomplete trialing active   leaving  pausing  past_due unpaid    paused    canceled expired parked
+pause              overdue    ok       ok       ending   paused   overdue  overdue   paused    ended    ended   parked
+pause-later        overdue    ok       ok       ending   paused   overdue  overdue   paused    ended    ended   parked
+resume             no-pause   no-pause no-pause no-pause ok       no-pause no-pause  ok        ended    ended   parked
+change_plan        overdue    ok       ok       ok       ok       overdue  overdue   paused    ended    ended   parked
+change_plan-later  overdue    ok       ok       ending   ok       overdue  overdue   paused    ended    ended   parked
+change_quantity    overdue    ok       ok       ok       ok       overdue  overdue   paused    ended    ended   parked
+cancel             ok         ok       ok       ok       ok       ok       ok        ok        ended    ended   parked
+cancel-later       no-period  ok       ok       again    ok       ok       no-period no-period ended    ended   parked
+undo_cancel        no-end     no-end   no-end   ok       no-end   no-end   no-end    no-end    ended    ended   parked
+reactivate         running    running  running  running  running  running  running   running   ok       ok      parked
+apply_coupon       ok         ok       ok       ok       ok       ok       ok        ok        ended    ended   parked
+set_payment_method ok         ok       ok       ok       ok       ok       ok        ok        ended    ended   parked
+extend_trial       no-trial   ok       no-trial no-trial no-trial no-trial no-trial  no-trial  ended    ended   parked
+retry_payment      ok         no-debt  no-debt  no-debt  no-debt  ok       ok        no-debt   ended    ended   parked
+gift               overdue    ok       ok       ok       ok       overdue  overdue   paused    ended    ended   parked
+skip_next          overdue    ok       ok       ok       ok       overdue  overdue   paused    ended    ended   parked
+payment_event      ok         ok       ok       ok       ok       ok       ok        ok        ok       ok      ok
+dispute_event      ok         ok       ok       ok       ok       ok       ok        ok        ok       ok      ok
+change_addons      unknown    unknown  unknown  unknown  unknown  unknown  unknown   unknown   ended    ended   parked
+give_up_invoice    ok         no-bill  no-bill  no-bill  no-bill  ok       ok        no-bill   ended    ended   parked
+record_payment     ok         no-bill  no-bill  no-bill  no-bill  ok       ok        no-bill   ended    ended   parked
+set_dunning        ok         ok       ok       ok       ok       ok       ok        ok        ended    ended   parked
+credit_invoice     ok         ok       ok       ok       ok       ok       ok        ok        ok       ok      parked
+park               ok         ok       ok       ok       ok       ok       ok        ok        ended    ended   parked
+unpark             loose      loose    loose    loose    loose    loose    loose     loose     ended    ended   ok
 """
 HEAD, *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CASES = [
