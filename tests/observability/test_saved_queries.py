@@ -59,6 +59,8 @@ class Scene:
         self.subs["team"] = await at_rest(stage, clock, plan="team-monthly")
         self.subs["paused"] = await at_rest(stage, clock)
         await stage.send(self.subs["paused"], "pause")
+        self.subs["parked"] = await at_rest(stage, clock)
+        await stage.send(self.subs["parked"], "park")
         self.subs["terminated"] = await at_rest(stage, clock)
         await stage.handle(self.subs["terminated"]).terminate()
 
@@ -99,6 +101,10 @@ async def test_by_plan_by_customer_and_paused(scene: Scene) -> None:
     await scene.finds("PlanCode", "team")
     await scene.finds("CustomerId", "paused", customer=scene.stage.owners[scene.subs["paused"]])
     await scene.finds("NextDueAt IS NULL", "paused")
+
+
+async def test_what_support_has_put_aside(scene: Scene) -> None:
+    await scene.finds("Parked", "parked")
 
 
 async def test_the_last_chance_and_what_was_terminated(scene: Scene) -> None:

@@ -266,6 +266,20 @@ async def cancellation_requested(stage: Stage) -> Takes:
     return {"": stage.handle(sub), "gift": stage.handle(gift)}
 
 
+async def parked(stage: Stage) -> Takes:
+    """Two months aside by support, and once more by hand."""
+    clock = await stage.clock("2026-01-31 10:00")
+    sub = await stage.subscribe(clock, "team-monthly")
+    await stage.send(sub, "park")
+    await stage.advance(clock, "2026-04-10 10:00")
+    await stage.send(sub, "unpark")
+    await stage.advance(clock, "2026-05-10 10:00")
+    await stage.signal(sub, "park", at("2026-05-10 10:00"))
+    await stage.signal(sub, "unpark", at("2026-05-10 10:00"))
+    await stage.advance(clock, "2026-06-10 10:00")
+    return {"": stage.handle(sub)}
+
+
 async def machine_time(stage: Stage) -> Takes:
     """Without a test clock."""
     sub = await stage.subscribe(None, "team-monthly")
@@ -300,6 +314,7 @@ LIVES: tuple[Life, ...] = (
     three_years,
     terminated,
     cancellation_requested,
+    parked,
     machine_time,
     plan_lives.plan_migration,
     money_lives.net_terms,
