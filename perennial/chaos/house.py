@@ -10,6 +10,7 @@ from typing import Self
 
 from perennial.chaos import defects
 from perennial.chaos.kinds import Kind
+from perennial.chaos.population import MOST_CLOCKS
 from perennial.chaos.storm import BOTH, WORKERS
 from perennial.chaos.workers import KILL, READY
 from perennial.cli.migrations import upgrade
@@ -19,8 +20,10 @@ from perennial.stack.ports import free_port
 from perennial.stack.process import tail
 
 _STOP_SECONDS = 10
-# The runner holds one connection for each clock that moves, besides what its use-cases need.
-_POOL = 30
+# Units of work that the runner does at the same time, each in a thread of its own.
+THREADS = 24
+# Each has its connection, and so has each clock that moves: nobody waits for one.
+_POOL = THREADS + MOST_CLOCKS
 _KEPT = "perennial-chaos-"
 
 

@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from perennial.chaos.director import Director
-from perennial.chaos.house import House
+from perennial.chaos.house import THREADS, House
 from perennial.chaos.injector import Injector
 from perennial.chaos.kinds import Kind
 from perennial.chaos.population import Group
 from perennial.chaos.portal import Portal
 from perennial.chaos.verdict import Verdict, reach_verdict
 from perennial.engine.context import open_engine
-
-_THREADS = 32
 
 
 async def run(
@@ -28,8 +26,8 @@ async def run(
     defect: str | None = None,
 ) -> Verdict:
     """The house must be open. Raises StackError when a process of it ends that nobody has killed."""
-    # Units of work run in threads, and one that waits for a dead server keeps its thread.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="chaos"))
+    # More than by default: a unit of work that waits for a dead server keeps its thread.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="chaos"))
     engine = await open_engine(house.settings, lazy=False)
     injected: Counter[Kind] = Counter()
     portal = Portal(engine, injected, loses_answers=Kind.LOST_ANSWER in kinds)
