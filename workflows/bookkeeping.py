@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, VersioningBehavior
+from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.bookkeeping import BookkeepingActivities
@@ -17,7 +17,7 @@ STEP_TIMEOUT = timedelta(minutes=10)
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=5))
 
 
-@workflow.defn(name=BOOKKEEPING, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=BOOKKEEPING)
 class BookkeepingWorkflow:
     """Started by a schedule (`perennial.temporal.schedules`). Each step may be run again at any time."""
 

@@ -6,7 +6,6 @@ Where it stands is in rows (`plan_migration_items`), so that a run may be killed
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.plan_migrations import PlanMigrationActivities
@@ -22,7 +21,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 PAGES_PER_RUN = 100
 
 
-@workflow.defn(name=PLAN_MIGRATION, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=PLAN_MIGRATION)
 class PlanMigrationWorkflow:
     """See the module. Its id is that of the migration."""
 

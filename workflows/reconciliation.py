@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import ReconciliationActivities
@@ -19,7 +18,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 PAGES_PER_RUN = 200
 
 
-@workflow.defn(name=RECONCILIATION, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=RECONCILIATION)
 class ReconciliationWorkflow:
     """Started by schedules (`perennial.temporal.schedules`), or by hand with a `Place` of its own."""
 
