@@ -18,6 +18,7 @@ LONG = (
     "tests/faults/test_reset.py::*",
     "tests/faults/test_outages.py::*",
     "tests/stack/test_dev.py::*",
+    "tests/deploy/test_rainbow.py::*",
     "tests/scenarios/test_demo.py::test_a_small_population_*",
 )
 TOGETHER = {
@@ -30,7 +31,19 @@ TOGETHER = {
     "tests/integration/test_support_replay.py*": "copies of one population",
 }
 # Whole folders in the order of what their tests take.
-FOLDERS = ("chaos", "faults", "integration", "scenarios", "stack", "web", "deploy", "api", "workflows", "observability", "replay")
+FOLDERS = (
+    "chaos",
+    "faults",
+    "integration",
+    "scenarios",
+    "stack",
+    "web",
+    "deploy",
+    "api",
+    "workflows",
+    "observability",
+    "replay",
+)
 
 
 def piece_of(test: str) -> str:
