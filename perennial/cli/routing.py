@@ -76,6 +76,8 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
 def _read(file: Path) -> tuple[Rule, ...]:
     try:
         data = json.loads(typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text())
+        if not isinstance(data, list):
+            unusable(f"{file}: must hold a JSON list of rules")
         return _RULES.validate_python(data)
     except OSError as error:
         unusable(f"{file}: {error.strerror}")
