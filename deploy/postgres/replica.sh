@@ -10,7 +10,7 @@ if [ ! -s "$folder/PG_VERSION" ]; then
     # cut off has left the slot behind: then it is used.
     export PGPASSWORD=$REPLICATION_PASSWORD
     options=(--host "$PRIMARY_HOST" --port "${PRIMARY_PORT:-5432}" --username replicator --pgdata "$folder"
-        --wal-method stream --write-recovery-conf --slot replica1)
+        --wal-method stream --checkpoint fast --write-recovery-conf --slot replica1)
     pg_basebackup "${options[@]}" --create-slot ||
         { rm -rf "${folder:?}"/*; pg_basebackup "${options[@]}"; }
     unset PGPASSWORD

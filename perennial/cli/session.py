@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn, TypeVar
 
 import typer
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 from temporalio.service import RPCError
 
 from perennial.config import PREFIX, Settings, SettingsError, load_settings
@@ -21,6 +21,7 @@ FOUND_WRONG = 1
 UNUSABLE = 2
 _NO_TABLE = "42P01"
 _NO_COLUMN = "42703"
+_READ_ONLY = "25006"
 
 
 def run(work: Callable[[Engine], Awaitable[T]]) -> T:
@@ -42,6 +43,13 @@ def within(work: Callable[[], T]) -> T:
         if getattr(error.orig, "pgcode", None) not in (_NO_TABLE, _NO_COLUMN):
             raise
         _fail("the database is not up to date: run `perennial migrate`", FOUND_WRONG)
+    except InternalError as error:
+        if getattr(error.orig, "pgcode", None) != _READ_ONLY:
+            raise
+        _fail(
+            f"the database is a replica, where reports can read and nothing can be written ({PREFIX}DATABASE_URL)",
+            FOUND_WRONG,
+        )
     except RPCError as error:
         _fail(f"Temporal refuses ({PREFIX}TEMPORAL_ADDRESS): {error.message}", FOUND_WRONG)
 

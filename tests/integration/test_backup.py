@@ -19,6 +19,7 @@ from perennial.backup.verify import verify
 from perennial.cli.main import run
 from perennial.engine.context import Engine
 from perennial.observability.gauges import BackupAge
+from perennial.stack import Stack
 from tests.integration.world import World
 
 
@@ -220,3 +221,17 @@ def test_the_command_line(
         assert (code, "the same as it was" in out) == (0, True)
     code, out, _ = said("backup", "--only-verify", made["path"])
     assert (code, "its books hold" in out) == (0, True)
+
+
+def test_writing_to_a_replica_is_one_line(
+    copy: Engine, healthy: World, own_stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with copy.db.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE {copy.db.url.database} SET default_transaction_read_only = on"))
+    copy.db.dispose()
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", url_of(copy))
+    monkeypatch.setenv("PERENNIAL_TEMPORAL_ADDRESS", own_stack.temporal_address)
+
+    assert run(["customers", "create", "--name", "Ada", "--email", "ada@example.com"]) == 1
+    assert capsys.readouterr().err.startswith("the database is a replica, where reports can read and nothing can be")
+    assert run(["report", "trial-balance"]) == 0

@@ -1,0 +1,40 @@
+"""Which version a worker says that it is."""
+
+import pytest
+from temporalio.common import VersioningBehavior
+from temporalio.workflow import _Definition as Definition
+
+from perennial.config import SettingsError, load_settings
+from worker import deployment
+from workflows.registry import WORKFLOWS
+
+PINNED = {"Bookkeeping", "PlanMigration", "Reconciliation"}
+
+
+def test_versions_are_off_unless_both_parts_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_DEPLOYMENT_NAME", "")  # as compose hands on what is not set
+    monkeypatch.setenv("PERENNIAL_BUILD_ID", "")
+    assert deployment(load_settings()) is None
+    monkeypatch.setenv("PERENNIAL_DEPLOYMENT_NAME", "perennial")
+    with pytest.raises(SettingsError, match="PERENNIAL_BUILD_ID: is required beside the other part"):
+        load_settings()
+    monkeypatch.setenv("PERENNIAL_BUILD_ID", "1.4.0")
+    told = deployment(load_settings())
+    assert told is not None
+    assert (told.version.to_canonical_string(), told.use_worker_versioning) == ("perennial.1.4.0", True)
+    assert told.default_versioning_behavior is VersioningBehavior.AUTO_UPGRADE
+
+
+def test_a_name_that_temporal_would_read_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_DEPLOYMENT_NAME", "perennial.eu")
+    monkeypatch.setenv("PERENNIAL_BUILD_ID", "1")
+    with pytest.raises(SettingsError, match="PERENNIAL_DEPLOYMENT_NAME: must hold neither a dot nor a colon"):
+        load_settings()
+
+
+def test_only_what_is_short_is_pinned() -> None:
+    definitions = [Definition.must_from_class(each) for each in WORKFLOWS]
+    pinned = {one.name for one in definitions if one.versioning_behavior is VersioningBehavior.PINNED}
+    assert pinned == PINNED
+    others = {one.versioning_behavior for one in definitions if one.name not in PINNED}
+    assert others == {VersioningBehavior.UNSPECIFIED}
