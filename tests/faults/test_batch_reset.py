@@ -16,7 +16,8 @@ from perennial.engine.context import Engine
 from perennial.support import batch, desk
 from perennial.support.audit import Who
 from perennial.support.batch import Item, Outcome
-from perennial.support.reset import ChargeInFlight, life, planned, refuse_while_busy
+from perennial.support.plan import ChargeInFlight
+from perennial.support.reset import life, planned, refuse_while_busy
 from tests.support.stage import Stage, at, eventually
 from workflows.registry import WORKFLOWS
 from workflows.subscription import SubscriptionWorkflow

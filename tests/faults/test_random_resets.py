@@ -56,20 +56,19 @@ class Lives:
 
     async def something(self, sub: str) -> None:
         """What the state does not allow is refused, and the refusal is part of the story."""
-        name, fields = self.dice.choice(
-            [
-                ("change_quantity", {"quantity": self.dice.randint(1, 9)}),
-                ("change_quantity", {"quantity": self.dice.randint(1, 9), "when": "period_end"}),
-                ("pause", {}),
-                ("resume", {}),
-                ("cancel", {}),
-                ("undo_cancel", {}),
-                ("skip_next", {}),
-                ("park", {}),
-                ("unpark", {}),
-                ("set_payment_method", {"payment_method_id": None}),
-            ]
-        )
+        choices: list[tuple[str, dict[str, Any]]] = [
+            ("change_quantity", {"quantity": self.dice.randint(1, 9)}),
+            ("change_quantity", {"quantity": self.dice.randint(1, 9), "when": "period_end"}),
+            ("pause", {}),
+            ("resume", {}),
+            ("cancel", {}),
+            ("undo_cancel", {}),
+            ("skip_next", {}),
+            ("park", {}),
+            ("unpark", {}),
+            ("set_payment_method", {"payment_method_id": None}),
+        ]
+        name, fields = self.dice.choice(choices)
         if "payment_method_id" in fields:
             fields = {"payment_method_id": await self.stage.card(self.stage.owners[sub], self.dice.choice(CARDS))}
         with suppress(CommandRefused):
