@@ -7,7 +7,7 @@ from time import sleep
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from perennial.gateways.simulator import actions, books, cards, disputes, refunds, signatures
@@ -35,6 +35,7 @@ from perennial.ports import (
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST_MINOR_UNITS = 10**12
 _LONGEST_KEY = 255
+_NO_TABLE = "42P01"
 # In-flight charges are waited for, so that no smaller id can appear after this page.
 _PAYMENTS_LOCK = text("LOCK TABLE simulator.payments IN SHARE MODE")
 _PAYMENTS = text(
@@ -88,8 +89,13 @@ class SimulatorGateway:
 
     def describe_token(self, token: str) -> CardDetails:
         shown = cards.describe(token)
-        with self._statements() as connection:
-            times = books.counted(connection, f"card_updates:{token}")
+        try:
+            with self._statements() as connection:
+                times = books.counted(connection, f"card_updates:{token}")
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) != _NO_TABLE:
+                raise
+            times = 0  # no process has prepared it yet: no card has been replaced
         return cards.replaced(token, shown, times)
 
     def charge(self, request: ChargeRequest) -> ChargeResult:
