@@ -111,7 +111,7 @@ PAYMENTS = (
     Defect(
         "no_payment_hangs",
         "refund without an answer",
-        ("UPDATE refunds SET status = 'pending'",),
+        ("UPDATE refunds SET status = 'pending', gateway_ref = NULL",),
         "the refund of invoice",
     ),
 )
