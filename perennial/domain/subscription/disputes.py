@@ -36,6 +36,8 @@ def learn(state: State, command: c.DisputeEvent, at: datetime) -> Decision:
     """Remember what the gateway says. News that is old, or comes after the bank's decision, changes nothing."""
     known = {dispute.ref: dispute for dispute in state.disputes}
     before = known.get(command.dispute)
+    if before is None and _is_of_a_life_before(state, command):
+        return Decision(state)
     status = command.status.after(before.status if before else None)
     if before and status is before.status:
         return Decision(state)
@@ -46,6 +48,12 @@ def learn(state: State, command: c.DisputeEvent, at: datetime) -> Decision:
     state = replace(state, disputes=tuple(each for each in disputes if each.ref not in forgotten))
     data = {"dispute": command.dispute, "invoice": command.invoice}
     return Decision(_pause_held_back(state, at), notes=(Note(at, _NOTES[status], command.actor, data),))
+
+
+def _is_of_a_life_before(state: State, command: c.DisputeEvent) -> bool:
+    """Decided before the customer came back: what is told of it again does not end what was begun, and paid, since."""
+    is_decided = command.status is not DisputeStatus.OPEN
+    return bool(is_decided and state.reactivated_at and command.at and command.at <= state.reactivated_at)
 
 
 def _pause_held_back(state: State, at: datetime) -> State:

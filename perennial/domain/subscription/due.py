@@ -76,7 +76,8 @@ def all_due(state: State) -> Iterator[Due]:
         yield Due(DueKind.DISPUTE, state.as_of)
     case = state.collection
     if case and case.due_at and not case.is_overdue and not case.in_flight and not state.status.is_ended:
-        yield Due(DueKind.PAYMENT_OVERDUE, case.due_at)
+        # After it was parked over its day: dunning counts from then, so that nobody is chased within a second.
+        yield Due(DueKind.PAYMENT_OVERDUE, max(case.due_at, state.as_of))
     if state.status is Status.PAUSED:
         if state.pause and state.pause.until and not state.is_frozen:
             yield Due(DueKind.RESUME, state.pause.until)

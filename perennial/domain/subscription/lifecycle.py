@@ -168,6 +168,7 @@ def reactivate(state: State, command: c.Reactivate, at: datetime) -> Decision:
         ended_at=None,
         end_reason=None,
         disputes=(),
+        reactivated_at=at,
     )
     decision = enter_new_cycle(state, at, period_no=state.period_no + 1)
     note = Note(at, "reactivated", command.actor)

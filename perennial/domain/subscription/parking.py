@@ -41,7 +41,7 @@ def park(state: State, command: c.Park, at: datetime) -> Decision:
 
 
 def unpark(state: State, command: c.Unpark, at: datetime) -> Decision:
-    """What fell due meanwhile is done next, in its order. First it is asked what became of the invoices that are open."""
+    """What fell due meanwhile is done next, in its order. First it is asked what became of the open invoices."""
     if state.parked_at is None:
         raise NotParked(state.id)
     case = state.collection
@@ -60,5 +60,5 @@ def _moved(case: Collection, by: timedelta, at: datetime) -> Collection:
 
 
 def _questions(case: Collection) -> tuple[Settle, ...]:
-    """Of each invoice that is open: was it paid meanwhile?"""
+    """Whether each invoice that is open was paid meanwhile."""
     return (Settle(case.invoice, case.attempt), *(Settle(arrear.invoice, 1) for arrear in case.arrears))

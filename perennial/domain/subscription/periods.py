@@ -145,7 +145,8 @@ def draft_period(state: State) -> InvoiceDraft:
         lines=tuple(lines),
         usage=state.usage_due,
         coupons=coupons,
-        due_at=due_date(state, state.period.start),
+        # What is issued late, after it was parked, is not due before it is issued.
+        due_at=due_date(state, max(state.period.start, state.as_of)),
         tax_inclusive=state.terms.tax_inclusive,
     )
 

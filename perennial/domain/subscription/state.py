@@ -270,6 +270,7 @@ class State:
     reminded_period: int = -1
     ended_at: datetime | None = None
     end_reason: str | None = None
+    reactivated_at: datetime | None = None
     test_clock_id: str | None = None
     clock_offset: timedelta = timedelta()
     renewal_window_seconds: int = 0

@@ -1,5 +1,6 @@
 """What a disputed charge does to a subscription, as dated stories; `walks.py` mixes disputes into everything else."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -11,6 +12,7 @@ from perennial.domain.catalog import DisputePolicy, RefundPolicy, UsageCharge
 from perennial.domain.disputes import DisputeStatus, given_twice
 from perennial.domain.dunning import FinalAction
 from perennial.domain.subscription import commands as c
+from perennial.domain.subscription import decide, next_due
 from perennial.domain.subscription.state import SpanKind, Status
 from tests.unit.subscription.life import Life, flat, plan, policy, script
 
@@ -207,6 +209,17 @@ def test_who_comes_back_is_not_ended_by_an_old_dispute() -> None:
     life = told(told(Life(), OPEN), LOST)
     life.send(c.Reactivate()).advance(days=31)
     assert (life.state.status, life.state.disputes) == (Status.ACTIVE, ())
+
+
+def test_a_decision_that_is_told_again_does_not_end_what_was_begun_since() -> None:
+    """News of the gateway may be days late; what is decided after the return is news."""
+    life = Life().advance(days=10)
+    told(told(life, OPEN), LOST)
+    lost = c.DisputeEvent(invoice="invoice:sub_1:0:period", dispute="dp_1", status=LOST, at=life.now)
+    life.advance(days=20).send(c.Reactivate()).advance(days=3)
+    state = decide(life.state, replace(lost, request_id="again"), life.now).state
+    assert (next_due(state), state.disputes) == (next_due(life.state), ())
+    assert told(life, LOST).state.end_reason == "disputed"
 
 
 def test_a_trial_of_somebody_who_came_back_is_frozen_as_well() -> None:

@@ -50,3 +50,20 @@ def test_money_that_arrives_is_known_when_it_is_unparked() -> None:
     life.send(c.Unpark())
     assert life.state.status is Status.ACTIVE
     assert life.state.collection is None
+
+
+def test_a_sent_invoice_that_fell_due_meanwhile_is_chased_from_then_on() -> None:
+    life = Life(net_days=14).advance(days=5).send(c.Park()).advance(days=20)
+    life.send(c.Unpark()).advance(days=0)
+    assert life.kinds[-2:] == ["unparked", "payment_overdue"]
+    case = life.state.collection
+    assert case is not None
+    assert case.first_failed_at == life.now
+
+
+def test_sent_invoices_of_missed_periods_are_not_due_before_they_are_issued() -> None:
+    life = Life(net_days=14).advance(days=5).send(c.Park()).advance(days=100)
+    life.send(c.Unpark()).advance(days=0)
+    missed = list(life.documents.values())[1:]
+    assert [document.draft.due_at for document in missed] == [life.now + timedelta(days=14)] * 3
+    assert life.state.status is Status.PAST_DUE
