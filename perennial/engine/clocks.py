@@ -5,6 +5,8 @@ is longer can jump over timers when a message arrives (see docs/architecture.md)
 """
 
 import asyncio
+import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text
@@ -16,7 +18,7 @@ from perennial.contracts.workflows import Progress
 from perennial.db.models import Gift, OneOffInvoice, Subscription, TestClock
 from perennial.db.repositories import card_reminders, usage_alerts
 from perennial.db.repositories.drafts import FINALISED
-from perennial.domain.errors import ClockAdvancing, ClockBackwards, InvalidInput, NotFound
+from perennial.domain.errors import ClockAdvancing, ClockBackwards, EngineUnavailable, InvalidInput, NotFound
 from perennial.engine import gifts, one_off, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
@@ -30,6 +32,8 @@ _POLL_SECONDS = 0.01
 _SLOWER, _LONGEST_POLL_SECONDS = 1.25, 0.5
 # How long a workflow may be busy before it is looked at whether it still runs.
 _LONG_WAIT_SECONDS = 1.0
+# How long a server that restarts, or a workflow whose worker was killed, is asked again before the caller is told.
+_OUTAGE_SECONDS = 20.0
 LONGEST_STEP = timedelta(days=366 * 20)
 
 
@@ -138,34 +142,66 @@ def _living(session: Session, clock_id: str) -> set[str]:
     return {*session.scalars(subscriptions), *session.scalars(gifts), *session.scalars(invoices)}
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How often a workflow is asked, for how long it has been busy, and since when nothing answers (seconds)."""
+
+    pause: float = _POLL_SECONDS
+    waited: float = 0.0
+    silent_since: float | None = None
+
+    async def rest(self) -> bool:
+        """Whether it has been busy for long by now."""
+        await asyncio.sleep(self.pause)
+        self.waited, self.pause = self.waited + self.pause, min(self.pause * _SLOWER, _LONGEST_POLL_SECONDS)
+        is_long = self.waited >= _LONG_WAIT_SECONDS
+        self.waited = 0.0 if is_long else self.waited
+        return is_long
+
+    def is_patient(self) -> bool:
+        """Whether what does not answer is asked again."""
+        self.silent_since = self.silent_since or time.monotonic()
+        return time.monotonic() - self.silent_since < _OUTAGE_SECONDS
+
+
 async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> None:
-    """Step from due instant to due instant until the next one lies beyond the target."""
-    pause, waited = _POLL_SECONDS, 0.0
+    """Step from due instant to due instant until the next one lies beyond the target.
+
+    One workflow that does not answer, because its worker was killed, must not take the others back to their start.
+    """
+    pace = _Pace()
     async with width:
         while True:
-            progress = await _progress(engine, workflow_id)
-            if progress is None or (progress.ended and not progress.busy):
-                return
-            if progress.busy:  # also one that has ended may still be writing it down
-                await asyncio.sleep(pause)
-                waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_POLL_SECONDS)
-                if waited >= _LONG_WAIT_SECONDS:
-                    waited = 0.0
-                    if not await _is_running(engine, workflow_id):
-                        await _repair(engine, workflow_id)
-                continue
-            pause, waited = _POLL_SECONDS, 0.0
-            is_last = progress.wake_at is None or progress.wake_at > target
-            goal = target if progress.wake_at is None or is_last else progress.wake_at
-            now = await temporal_call(skipping.current_time(engine.temporal, workflow_id))
-            left = goal - progress.clock_offset - now
-            if left > timedelta():
-                if not await _skip(engine, workflow_id, left):
+            try:
+                if await _step(engine, workflow_id, target, pace):
                     return
-            elif not is_last:
-                await asyncio.sleep(_POLL_SECONDS)  # it is just about to act
-            if is_last and left <= timedelta():
-                return
+            except EngineUnavailable:
+                if not pace.is_patient():
+                    raise
+                await asyncio.sleep(_LONGEST_POLL_SECONDS)
+            else:
+                pace.silent_since = None
+
+
+async def _step(engine: Engine, workflow_id: str, target: datetime, pace: _Pace) -> bool:
+    """True when it has arrived or ended."""
+    progress = await _progress(engine, workflow_id)
+    if progress is None or (progress.ended and not progress.busy):
+        return True
+    if progress.busy:  # also one that has ended may still be writing it down
+        if await pace.rest() and not await _is_running(engine, workflow_id):
+            await _repair(engine, workflow_id)
+        return False
+    pace.pause, pace.waited = _POLL_SECONDS, 0.0
+    is_last = progress.wake_at is None or progress.wake_at > target
+    goal = target if progress.wake_at is None or is_last else progress.wake_at
+    now = await temporal_call(skipping.current_time(engine.temporal, workflow_id))
+    left = goal - progress.clock_offset - now
+    if left > timedelta():
+        return not await _skip(engine, workflow_id, left)
+    if not is_last:
+        await asyncio.sleep(_POLL_SECONDS)  # it is just about to act
+    return is_last
 
 
 async def _progress(engine: Engine, workflow_id: str) -> Progress | None:
@@ -195,7 +231,7 @@ async def _skip(engine: Engine, workflow_id: str, by: timedelta) -> bool:
 
 async def _is_running(engine: Engine, workflow_id: str) -> bool:
     """One that was terminated in the middle of a step says that it is busy for ever."""
-    description = await engine.temporal.get_workflow_handle(workflow_id).describe()
+    description = await temporal_call(engine.temporal.get_workflow_handle(workflow_id).describe())
     return description.status is WorkflowExecutionStatus.RUNNING
 
 

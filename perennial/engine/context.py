@@ -28,7 +28,13 @@ T = TypeVar("T")
 RPC_TIMEOUT = timedelta(seconds=5)
 # How the Temporal SDK says that a lazy client's first connection has failed: no class of its own, only these words.
 _CANNOT_CONNECT = "Failed client connect"
-_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+# Exhausted is a workflow that too many ask at once, as behind a worker that was killed.
+_AWAY = (
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+)
 
 
 @dataclass(frozen=True, slots=True)
