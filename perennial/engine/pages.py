@@ -50,7 +50,13 @@ _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
 
 # Those whose ids count; a version counts within its plan.
 _COUNTED = (models.LocationEvidence, models.MailboxMessage, models.PlanVersion, models.SupportAction)
-_KEYS = {models.Plan: "code", models.Coupon: "code", models.Meter: "code", models.DunningPolicyVersion: "code", models.PlanVersion: "version"}
+_KEYS = {
+    models.Plan: "code",
+    models.Coupon: "code",
+    models.Meter: "code",
+    models.DunningPolicyVersion: "code",
+    models.PlanVersion: "version",
+}
 
 
 async def page(
