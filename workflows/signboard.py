@@ -52,7 +52,7 @@ class Signboard:
             self._shown = (status, plan, next_due_at, attempt, since, parked)
 
 
-def _attributes(state: core.State) -> tuple[str, str, datetime | None, int, datetime | None]:
+def _attributes(state: core.State) -> tuple[str, str, datetime | None, int, datetime | None, bool]:
     view = view_of(state)
     since, is_parked = past_due_since(state), state.parked_at is not None
     return view.status, view.plan, view.next_due_at, view.dunning_attempt, since, is_parked
