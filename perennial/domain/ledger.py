@@ -219,6 +219,18 @@ def dispute_lost(
     )
 
 
+def dispute_credit_taken(key: str, dispute: str, currency: str, customer: str, amount: int) -> Posting:
+    """A refund of the charge failed after the dispute was lost, and became credit: they have that from the bank."""
+    return _posting(
+        f"taken:{key}",
+        "dispute_credit_taken",
+        dispute,
+        currency,
+        Entry(customer_credit(customer), amount),
+        Entry(DISPUTE_LOSSES, -amount),
+    )
+
+
 def credit_granted(key: str, grant: str, currency: str, customer: str, amount: int) -> Posting:
     """Given without anything in return: what it costs us is known at once."""
     return _posting(

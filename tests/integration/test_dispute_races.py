@@ -13,7 +13,7 @@ from sqlalchemy import text
 from activities.credits import promise, send
 from perennial.contracts.activities import Subject
 from perennial.db.engine import unit_of_work
-from perennial.db.repositories import disputes
+from perennial.db.repositories import credit_notes, disputes
 from perennial.db.repositories.disputes import News
 from perennial.domain import keys
 from perennial.domain.disputes import DisputeStatus
@@ -65,7 +65,7 @@ class Charge:
     def losses(self) -> int:
         return self.count(
             "SELECT coalesce(sum(e.amount), 0) FROM ledger_entries e JOIN ledger_transactions t "
-            "ON t.id = e.transaction_id JOIN disputes d ON t.key = 'lost:' || d.key "
+            "ON t.id = e.transaction_id JOIN disputes d ON t.subject_id = d.id "
             "WHERE d.attempt_id = :attempt AND e.account = 'dispute_losses'"
         )
 
@@ -125,6 +125,30 @@ async def test_a_refund_that_is_first_is_refused_by_the_bank_and_not_given_twice
     await asyncio.to_thread(send, engine.sessions, engine.gateways, refunds, NOW)
     assert charge.credit() == charge.amount
     charge.book(LOST)
+    assert (charge.credit(), charge.losses) == (0, 0)
+
+
+async def test_a_refund_that_fails_after_the_dispute_is_lost_is_not_credit_as_well(charge: Charge) -> None:
+    """The gateway had the refund in hand for days. What is told of it twice is taken once."""
+    with unit_of_work(charge.engine.sessions) as session:
+        _, refunds = promise(session, charge.subject, charge.refund(), NOW)
+    charge.book(LOST)
+    assert (charge.credit(), charge.losses) == (0, charge.amount)
+    for _ in range(2):
+        with unit_of_work(charge.engine.sessions) as session:
+            credit_notes.finish(session, refunds[0], "re_1", NOW, succeeded=False)
+    assert (charge.credit(), charge.losses) == (0, 0)
+
+
+async def test_a_refund_that_fails_while_the_dispute_is_decided_is_given_once(charge: Charge) -> None:
+    with unit_of_work(charge.engine.sessions) as session:
+        _, refunds = promise(session, charge.subject, charge.refund(), NOW)
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(charge.engine.sessions) as session:
+            credit_notes.finish(session, refunds[0], "re_1", NOW, succeeded=False)
+            other = pool.submit(charge.book, LOST)
+            assert waits(other)
+        other.result(10)
     assert (charge.credit(), charge.losses) == (0, 0)
 
 

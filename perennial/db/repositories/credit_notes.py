@@ -264,7 +264,12 @@ def answer(session: Session, refund: PendingRefund, told: RefundResult, at: date
 
 
 def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: datetime, *, succeeded: bool) -> None:
-    """Write the gateway's answer down with its posting, once."""
+    """Write the gateway's answer down with its posting, once.
+
+    One that failed becomes credit, with the invoice locked: a dispute that is lost at once sees it, or is seen.
+    """
+    if not succeeded:
+        session.execute(select(Invoice.id).where(Invoice.id == refund.invoice_id).with_for_update())
     changed = session.execute(
         update(Refund)
         .where(Refund.id == refund.id, Refund.status == PENDING)
@@ -287,6 +292,8 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
             .execution_options(synchronize_session=False)
         )
     ledger.post(session, posting, at)
+    if not succeeded:
+        disputes.take_late_credit(session, refund.key, refund.invoice_id, at)
 
 
 def _tell_that_it_is_sent(session: Session, refund: PendingRefund, at: datetime) -> None:

@@ -12,7 +12,7 @@ from perennial.db.models import CreditGrant, CreditNote, Dispute, Invoice, Payme
 from perennial.db.repositories import credits, ledger
 from perennial.domain import keys
 from perennial.domain.disputes import DisputeStatus, given_twice
-from perennial.domain.ledger import Posting, dispute_lost, dispute_opened, dispute_won
+from perennial.domain.ledger import Posting, dispute_credit_taken, dispute_lost, dispute_opened, dispute_won
 
 OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
 # What the bank has, or may get.
@@ -109,7 +109,21 @@ def _credit_taken(session: Session, row: Dispute, attempt: PaymentAttempt, invoi
         grants = [note.key for note in notes] + [refund.key for refund in refunds]
     refunded = sum(refund.amount for refund in refunds if refund.status != _FAILED)
     twice = given_twice(charged=charged, refunded=refunded, credited=credited, lost=row.amount)
-    return credits.take_back(session, row.customer_id, row.currency, grants, twice, row.id, at)
+    return credits.take_back(session, row.customer_id, row.currency, grants, twice - row.credit_taken, row.id, at)
+
+
+def take_late_credit(session: Session, refund_key: str, invoice_id: str, at: datetime) -> None:
+    """A refund has failed and become credit: what a lost dispute had given already is taken back. The invoice is
+    locked.
+    """
+    refunded = select(Refund.attempt_id).where(Refund.key == refund_key).scalar_subquery()
+    of_charge = select(Dispute).where(Dispute.attempt_id == refunded, Dispute.status == LOST.value)
+    for row in session.scalars(of_charge.order_by(Dispute.id)).all():
+        attempt, invoice = session.get_one(PaymentAttempt, row.attempt_id), session.get_one(Invoice, invoice_id)
+        taken = _credit_taken(session, row, attempt, invoice, at)
+        row.credit_taken += taken
+        key = f"{row.key}:{refund_key}"
+        ledger.post(session, dispute_credit_taken(key, row.id, row.currency, row.customer_id, taken), at)
 
 
 def taken_of_charges(session: Session, attempt_ids: Sequence[str]) -> dict[str, int]:
