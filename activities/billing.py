@@ -183,7 +183,18 @@ class BillingActivities:
     ) -> Attempt:
         ways = self._ways(session, invoice, method) if method else ()
         primary = self._gateways.primary.name
-        return payments.begin(session, invoice, n, method, primary, trigger.value, as_of, ways=ways, sender=sender)
+        return payments.begin(
+            session,
+            invoice,
+            n,
+            method,
+            primary,
+            trigger.value,
+            as_of,
+            ways=ways,
+            sender=sender,
+            channels=lambda kind: dunning.case_of(session, invoice, as_of).channels(kind),
+        )
 
     def _ways(self, session: Session, invoice: IssuedInvoice, method: str) -> tuple[Way, ...]:
         """Where a payment method can be charged, the best first. Nothing is to be chosen where there is one gateway."""

@@ -154,6 +154,8 @@ async def test_a_card_that_its_network_has_barred(stage: Stage) -> None:
     case = (await stage.state(other)).collection
     assert case is not None
     assert case.waits_for == "new_method"
+    (mail,) = await stage.rows("SELECT kind, payload FROM outbox_messages WHERE subscription_id = :id", id=other)
+    assert (mail.kind, mail.payload["code"]) == ("payment_failed", "network_never_retry")
 
 
 async def test_the_backup_is_tried_when_the_network_forbids_the_card(stage: Stage) -> None:

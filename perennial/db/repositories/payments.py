@@ -25,6 +25,8 @@ from perennial.domain.subscription.payments import AMOUNT_TOO_LARGE, NO_PAYMENT_
 PENDING, SUCCEEDED, DECLINED, CANCELED = "pending", "succeeded", "declined", "canceled"
 REQUIRES_ACTION, PROCESSING = "requires_action", "processing"
 LIVE = (PENDING, REQUIRES_ACTION, PROCESSING)
+# What is never sent to a gateway, and only the customer can mend: they are told, as of any decline.
+_FOR_THE_CUSTOMER = frozenset({NO_PAYMENT_METHOD, networks.NEVER_RETRY})
 Channels = Callable[[CaseMessage], tuple[str, ...]]
 
 
@@ -123,12 +125,13 @@ def begin(
     *,
     ways: Sequence[Way] = (),
     sender: str | None = None,
+    channels: Channels = _by_mail,
 ) -> Attempt:
     """Write the attempt down before anything is sent. An attempt that exists is answered as it is.
 
     It is charged the first of `ways`, else where the payment method is from; `gateway` is named where there is none.
     `sender` is the execution that may send it. What is hopeless, or what the card's network forbids, is written
-    down as declined, and never sent.
+    down as declined, and never sent; what only the customer can mend is told by `channels`.
     """
     card = budgets.card_of(session, method_id, n, as_of, lock=True)
     key = keys.charge(invoice.key, n)
@@ -178,6 +181,8 @@ def begin(
         found = find(session, invoice.id, n)
         assert found is not None, key
         return found
+    if refused in _FOR_THE_CUSTOMER:
+        _tell_of_failure(session, invoice, new, CaseMessage.PAYMENT_FAILED, as_of, channels, code=refused)
     return new
 
 
@@ -257,8 +262,7 @@ def finish(
         _receive(session, invoice, attempt, at)
     elif status in (DECLINED, REQUIRES_ACTION):
         kind = CaseMessage.PAYMENT_FAILED if status == DECLINED else CaseMessage.PAYMENT_ACTION_REQUIRED
-        data = _message_data(invoice) | {"code": decline_code or "", "action_url": action_url or ""}
-        _tell(session, invoice, Message(keys.notify(kind, attempt.key), kind.value, data, channels(kind)), at)
+        _tell_of_failure(session, invoice, attempt, kind, at, channels, code=decline_code, action_url=action_url)
     return True
 
 
@@ -303,6 +307,21 @@ def _receive(session: Session, invoice: IssuedInvoice, attempt: Attempt, at: dat
         credits.give(session, invoice.customer_id, invoice.currency, attempt.amount, attempt.key, at)
     ledger.post(session, posting, at)
     _tell(session, invoice, Message(keys.notify("receipt", attempt.key), "receipt", _message_data(invoice)), at)
+
+
+def _tell_of_failure(
+    session: Session,
+    invoice: IssuedInvoice,
+    attempt: Attempt,
+    kind: CaseMessage,
+    at: datetime,
+    channels: Channels,
+    *,
+    code: str | None,
+    action_url: str | None = None,
+) -> None:
+    data = _message_data(invoice) | {"code": code or "", "action_url": action_url or ""}
+    _tell(session, invoice, Message(keys.notify(kind, attempt.key), kind.value, data, channels(kind)), at)
 
 
 def _message_data(invoice: IssuedInvoice) -> dict[str, str]:
