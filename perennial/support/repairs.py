@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.orm import Session
+from temporalio.exceptions import TemporalError
 
 from perennial.checks.workflows import NO_ROW, NO_WORKFLOW
 from perennial.db.models import Subscription, SupportAction
 from perennial.db.repositories import findings
 from perennial.db.repositories.findings import Found
-from perennial.domain.errors import CommandRefused, NotFound
+from perennial.domain.errors import CommandRefused, EngineUnavailable, NotFound, PerennialError
 from perennial.engine import gifts, one_off, plan_migrations, runs
 from perennial.engine.context import Engine
 from perennial.support.rebuild import rebuild
@@ -34,7 +35,14 @@ async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
         EngineUnavailable: PostgreSQL or Temporal is away.
     """
     for one in found:
-        done = await _mended(engine, one)
+        try:
+            done = await _mended(engine, one)
+        except EngineUnavailable:
+            raise
+        except (PerennialError, TemporalError, ValueError) as error:
+            # A row that cannot be read, for one: it stays a finding, and the tour goes on to the others.
+            _log.warning("not_repaired", subscription_id=one.subject, code=type(error).__name__)
+            continue
         if done is not None:
             await _write_down(engine, source, one, *done)
 

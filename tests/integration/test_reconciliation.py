@@ -11,16 +11,19 @@ from sqlalchemy import text
 
 from perennial.checks import CHECKS, run_checks
 from perennial.checks.tours import go_round, rounds, skip_round, turn_page
+from perennial.checks.workflows import NO_WORKFLOW
 from perennial.cli.main import run
 from perennial.contracts.reconciliation import Place, Tour
 from perennial.db.repositories import disputes
 from perennial.db.repositories.disputes import News
+from perennial.db.repositories.findings import Found
 from perennial.domain.disputes import DisputeStatus
 from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.registry import build_gateway, prepare_gateway
 from perennial.gateways.simulator import SIMULATORS, SimulatorGateway
 from perennial.ports import ChargeRequest, GatewayPayment, Page, RefundRequest
+from perennial.support.repairs import repair
 from tests.integration.planted.model import COPY_ATTEMPT, FIRST_ATTEMPT
 from tests.integration.test_checks import spoil
 from tests.integration.world import World
@@ -307,3 +310,13 @@ async def test_a_dispute_that_nobody_told_us_of_is_found(copy: Engine, healthy: 
     assert await found(copy) == []
     copy.gateway.decide_dispute(ref, won=True)
     assert [finding.detail for finding in await found(copy)] == ["of it 0 are disputed at simulator, 900 are posted"]
+
+
+async def test_a_row_that_cannot_be_read_is_a_finding_and_no_end_of_the_tour(copy: Engine, healthy: World) -> None:
+    """Its workflow cannot be started from it; what is found beside it is mended all the same."""
+    live = "(SELECT min(id) FROM subscriptions WHERE ended_at IS NULL)"
+    spoil(copy, f"UPDATE subscriptions SET state = '{{}}' WHERE id = {live}")
+    (broken,) = rows(copy, f"SELECT {live} AS id")
+    await repair(copy, "rows_match_workflows", [Found("rows_match_workflows", broken.id, NO_WORKFLOW)])
+    assert rows(copy, "SELECT 1 FROM support_actions WHERE subject = :id", id=broken.id) == []
+    await found(copy, Tour.CHECKS, limit=1_000)
