@@ -34,7 +34,7 @@ RUNS_ON = timedelta(minutes=20)
 
 
 class Answer(StrEnum):
-    """`UNKNOWN`: it was sent as a signal, or nobody ever heard what became of it."""
+    """`UNKNOWN`: it was taken in, as a signal or with a 202; whether it was then obeyed or refused was not told."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -1,5 +1,6 @@
 """Right or wrong, by witnesses outside the engine: the simulator's own ledger, and what was due by the calendar."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ class Case:
 
     `recorded` is None when there is no row. `tells_later`: its bank decides late, so what it went through on the way
     depends on webhooks; only where it stands in the end is compared. Not `explained`: no life fits the answers, and
-    `lives` are those that fit the wishes alone.
+    `lives` are those that fit the wishes alone. `refused`: commands that the timeline says were refused, by name.
     """
 
     subscription: str
@@ -26,6 +27,7 @@ class Case:
     captures: tuple[Capture, ...]
     tells_later: bool = False
     explained: bool = True
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,16 @@ def _amounts(life: Life, taken: Mapping[str, Sequence[Capture]]) -> list[str]:
 
 
 def _lost(case: Case) -> list[str]:
-    """Accepted, and not in the state that is recorded."""
+    """What was accepted is in the state that is recorded; what was taken in is there, or was refused on the record."""
     applied = case.recorded.applied if case.recorded else ()
-    accepted = [asked for asked in case.asked if asked.answer is Answer.ACCEPTED]
-    return [type(asked.command).__name__ for asked in accepted if asked.command.request_id not in applied]
+    traceless = [asked for asked in case.asked if asked.command.request_id not in applied]
+    names = [_name(asked) for asked in traceless if asked.answer is Answer.ACCEPTED]
+    taken_in = Counter(_name(asked) for asked in traceless if asked.answer is Answer.UNKNOWN)
+    return [*names, *(taken_in - Counter(case.refused)).elements()]
+
+
+def _name(asked: Asked) -> str:
+    return type(asked.command).__name__
 
 
 def _standing(case: Case, life: Life) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
@@ -24,7 +25,7 @@ PATIENCE_SECONDS = 240.0
 # The customer closes the browser so soon after pressing the button; whether anything was done nobody knows.
 _GIVES_UP_SECONDS = 0.02
 _LOST_SHARE = 0.4
-_REFUSED = (409, 422)
+_REFUSED = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 _PATHS = {
     "retry_payment": "retry-payment",
     "set_payment_method": "payment-method",
@@ -106,7 +107,8 @@ class Portal:
         if response.status_code in _REFUSED:
             return Answer.REFUSED
         response.raise_for_status()
-        return Answer.ACCEPTED
+        # Taken in, but not done within ten seconds: what became of it in the end was not told.
+        return Answer.UNKNOWN if response.status_code == HTTPStatus.ACCEPTED else Answer.ACCEPTED
 
     async def _signal(self, request: Request, command: c.Command) -> Answer:
         """Nobody answers a signal; one that nobody was there to hear has not been sent."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from perennial.chaos import expectation
@@ -25,6 +26,10 @@ from perennial.gateways.simulator.witness import Capture, Witness, witness
 
 _BOOKS = ("books_balance", "receivable_equals_open_invoices", "credit_equals_ledger", "refunds_payable_equals_pending")
 _GATEWAY = ("gateway_agrees", "invoices_paid_once")
+
+_REFUSED = text(
+    "SELECT subject_id, data ->> 'command', count(*) FROM timeline_entries WHERE kind = 'refused' GROUP BY 1, 2"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ async def _cases(engine: Engine, groups: Sequence[Group], diary: Diary, books: W
     captures: dict[str, list[Capture]] = {}
     for capture in books.captures:
         captures.setdefault(capture.customer_reference, []).append(capture)
-    recorded = await engine.read(_recorded)
+    recorded, refused = await engine.read(_recorded), await engine.read(_refused)
     cases = []
     for group in groups:
         for person in group.people:
@@ -122,6 +127,7 @@ async def _cases(engine: Engine, groups: Sequence[Group], diary: Diary, books: W
                 asked=tuple(asked for each in rounds for asked in each),
                 lives=lives or await asyncio.to_thread(_lives, group, person, terms, deaf),
                 explained=bool(lives),
+                refused=refused.get(person.subscription, {}),
                 recorded=recorded.get(person.subscription),
                 captures=tuple(captures.get(person.customer, ())),
                 tells_later=person.bank_is_slow,
@@ -132,6 +138,14 @@ async def _cases(engine: Engine, groups: Sequence[Group], diary: Diary, books: W
 
 def _recorded(session: Session) -> dict[str, State]:
     return {row.id: states.current(session, row) for row in session.query(Subscription)}
+
+
+def _refused(session: Session) -> dict[str, dict[str, int]]:
+    """How often each subscription has refused each command, by its timeline."""
+    found: dict[str, dict[str, int]] = {}
+    for subscription, command, count in session.execute(_REFUSED):
+        found.setdefault(subscription, {})[command] = count
+    return found
 
 
 def _lives(

@@ -139,7 +139,19 @@ def test_a_signal_that_had_no_effect_is_found() -> None:
     (life,) = _lives([asked])
     (without,) = _lives()
     sentence = judge(replace(_case(life, asked), recorded=without.state, captures=_captures(without)))
+    assert sentence.lost == 1
     assert "its obeyed is [], and should be ['r1']" in _problems(sentence)
+
+
+def test_what_was_taken_in_may_be_refused_if_the_timeline_says_so() -> None:
+    """Two people retry at once: one of them pays, and for the other there is nothing left to do."""
+    at = FIRST + timedelta(days=1, hours=12)
+    both = [_asked(c.RetryPayment(request_id=name, at=at), Answer.UNKNOWN) for name in ("r1", "r2")]
+    first, second = _lives(both, card="pm_card_declines_charges_2_to_3")
+    assert {first.state.applied, second.state.applied} == {("r1",), ("r2",)}
+    case = _case(first, *both, all_lives=(first, second))
+    assert judge(case).lost == 1
+    assert judge(replace(case, refused={"RetryPayment": 1})).findings == ()
 
 
 def test_a_state_that_no_life_ends_in_is_found() -> None:
