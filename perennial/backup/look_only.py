@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from perennial.domain import keys
-from perennial.domain.errors import PerennialError
 from perennial.domain.subscription.effects import PaymentFact, PaymentStatus
 from perennial.ports import (
     CardDetails,
@@ -15,6 +14,7 @@ from perennial.ports import (
     GatewayCapabilities,
     GatewayEvent,
     GatewayPayment,
+    GatewayUnavailable,
     Page,
     PaymentGateway,
     RefundRequest,
@@ -24,8 +24,11 @@ from perennial.ports import (
 _PAGE = 1_000
 
 
-class NotAtGateway(PerennialError):
-    """The history says that the gateway did something, and the gateway knows nothing of it."""
+class NotAtGateway(GatewayUnavailable):
+    """The history says that the gateway did something, and the gateway knows nothing of it.
+
+    As with one that is out of order the card's next gateway is asked: it may have been charged there.
+    """
 
     code: ClassVar[str] = "not_at_gateway"
 

@@ -1,17 +1,23 @@
 """A gateway that is out of order: the next one is asked, and over both their books a charge is captured once."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+from perennial.backup.look_only import LookOnly, Memory
 from perennial.db.repositories import payments
 from perennial.domain import keys
-from perennial.domain.subscription.effects import PaymentStatus
+from perennial.domain.subscription.effects import PaymentFact, PaymentStatus
 from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import NO_FAULTS, SimulatorFaults, SimulatorGateway, set_faults
-from tests.support.executions import Debt, Killed, Switch, frozen_at, kill_at
+from perennial.ports import ChargeRequest
+from tests.support.executions import AMOUNT, NOW, Debt, Killed, Switch, frozen_at, kill_at
 
 FIRST, SECOND = "simulator", "simulator_2"
 # How often the first gateway refuses: once, then it works again; as long as anybody asks.
@@ -254,3 +260,26 @@ def collected(debt: Debt) -> None:
             debt.collect()
             return
     pytest.fail("it is never collected")
+
+
+class Again(Debt):
+    """As a second attempt: it looks before it does anything."""
+
+    def run(self, activity: Callable[..., Any], task: Any) -> Any:
+        environment = ActivityEnvironment()
+        environment.info = replace(ActivityEnvironment.default_info(), attempt=2)
+        return environment.run(activity, task)
+
+
+def test_what_the_second_had_captured_is_found_there_when_rows_are_written_again(
+    owes: Owes, paper_books: Engine, two: Gateways
+) -> None:
+    """After a restore of an older database (`perennial.backup.recover`): the row that said where it went is lost."""
+    debt = owes(ALWAYS)
+    key = keys.charge(debt.invoice, 1)
+    two[SECOND].charge(ChargeRequest(key, AMOUNT, "USD", "pm_card_visa", debt.name))
+    memory = Memory(PaymentFact(debt.invoice, PaymentStatus.PAID, 1, NOW))
+    looking = Again.__new__(Again)
+    vars(looking).update(vars(debt) | {"gateways": two.each(lambda gateway: LookOnly(gateway, memory))})
+    assert looking.bill().status is PaymentStatus.PAID
+    assert debt.paid_once() == SECOND
