@@ -49,6 +49,8 @@ _COMMANDS: dict[type[commands.Command], Callable[[State, Any, datetime], Decisio
     commands.Park: parking.park,
     commands.Unpark: parking.unpark,
 }
+# What gateways tell may come twice without harm: it must not crowd out what people asked for.
+_NEWS = (commands.PaymentEvent, commands.DisputeEvent)
 _AFTER_THE_END = (commands.Reactivate, commands.PaymentEvent, commands.DisputeEvent, commands.CreditInvoice)
 _WHILE_SOMETHING_IS_OWED = (
     commands.SetPaymentMethod,
@@ -76,6 +78,8 @@ def decide(state: State, command: commands.Command, at: datetime) -> Decision:
     parking.refuse_while_parked(state, command)
     at = max(at.replace(microsecond=0), state.as_of)
     decision = _stamped(_COMMANDS[type(command)](state, command, at), at)
+    if isinstance(command, _NEWS):
+        return decision
     applied = (*decision.state.applied, command.request_id)[-REMEMBERED_REQUESTS:]
     return replace(decision, state=replace(decision.state, applied=applied))
 

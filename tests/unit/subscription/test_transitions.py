@@ -10,7 +10,7 @@ from perennial.domain.catalog import AddOn
 from perennial.domain.disputes import DisputeStatus
 from perennial.domain.dunning import FinalAction
 from perennial.domain.subscription import commands as c
-from perennial.domain.subscription.decide import _COMMANDS
+from perennial.domain.subscription.decide import _COMMANDS, REMEMBERED_REQUESTS
 from perennial.domain.subscription.state import Discount
 from tests.unit.subscription.life import Life, plan, policy, script
 
@@ -176,10 +176,21 @@ def test_each_status_answers_each_command(make: Callable[[], Life], name: str, e
     if expected == "ok":
         life.send(command)
         assert life.state.step > before.step
-        assert life.state.applied[-1] == f"r{life.requests}"
+        is_news = isinstance(command, c.PaymentEvent | c.DisputeEvent)
+        assert is_news or life.state.applied[-1] == f"r{life.requests}"
     else:
         assert life.refused(command) == expected
         assert life.state == before
+
+
+def test_news_of_gateways_crowds_out_nothing_that_was_asked() -> None:
+    life = active()
+    life.send(c.ChangeQuantity(quantity=2))
+    asked = life.state.applied
+    assert asked
+    for _ in range(REMEMBERED_REQUESTS):
+        life.send(c.PaymentEvent(invoice=life.state.period_invoices[-1], attempt=1))
+    assert life.state.applied == asked
 
 
 def test_the_table_knows_every_command() -> None:
