@@ -136,9 +136,7 @@ def surplus_of(draft: InvoiceDraft, assessed: Assessed) -> Credit:
     return Credit(key, "plan_change", draft.currency, assessed.corrects, assessed.surplus, refund=False, recurring=True)
 
 
-def _row(
-    invoice: IssuedInvoice, subject: Subject, draft: InvoiceDraft, assessed: Assessed
-) -> dict[str, Any]:
+def _row(invoice: IssuedInvoice, subject: Subject, draft: InvoiceDraft, assessed: Assessed) -> dict[str, Any]:
     result, parties = assessed.result, assessed.parties
     return {
         "id": invoice.id,
