@@ -320,6 +320,7 @@ LIVES: tuple[Life, ...] = (
     money_lives.net_terms,
     money_lives.disputed,
     money_lives.bookkeeping,
+    money_lives.reconciliation,
     money_lives.usage_to_the_end,
     money_lives.one_off_paid,
     money_lives.one_off_sent,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from uuid import uuid4
 
+from perennial.contracts.reconciliation import RECONCILIATION, Place, Tour
 from perennial.contracts.workflows import BOOKKEEPING
 from perennial.domain import keys
 from perennial.domain.catalog import AddOn
@@ -64,6 +65,19 @@ async def bookkeeping(stage: Stage) -> Takes:
     engine = stage.engine
     handle = await engine.temporal.start_workflow(
         BOOKKEEPING, id=f"bookkeeping-{uuid4().hex}", task_queue=engine.settings.task_queue
+    )
+    await handle.result()
+    return {"": handle}
+
+
+async def reconciliation(stage: Stage) -> Takes:
+    """A tour of the gateways."""
+    engine = stage.engine
+    handle = await engine.temporal.start_workflow(
+        RECONCILIATION,
+        Place(Tour.GATEWAYS),
+        id=f"reconciliation-{uuid4().hex}",
+        task_queue=engine.settings.task_queue,
     )
     await handle.result()
     return {"": handle}
