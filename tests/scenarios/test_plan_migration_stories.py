@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from perennial.checks import Finding
+from perennial.checks.result import EVERYTHING
 from perennial.checks.workflows import rows_match_workflows
 from perennial.db.repositories.catalog import NewPlanVersion
 from perennial.domain.calendar import Interval, IntervalUnit
@@ -57,7 +58,7 @@ async def whole(stage: Stage, new: NewPlanMigration) -> MigrationPreview:
 
 
 async def missing(stage: Stage) -> tuple[Finding, ...]:
-    return (await rows_match_workflows(stage.engine)).findings
+    return (await rows_match_workflows(stage.engine, EVERYTHING)).findings
 
 
 async def versions(stage: Stage, *subscriptions: str) -> list[int]:

@@ -83,6 +83,8 @@ CASES: dict[str, Case] = {
     "credit_invoice": Case("invoice_credited", {"amount": 100}, own=its_invoice),
     "payment_event": Case("payment_event", opening={"card": "pm_card_threeDSecureOnce"}, own=authenticated),
     "dispute_event": Case("frozen", {"dispute": "dp_1", "status": DisputeStatus.OPEN}, own=its_invoice),
+    "park": Case("parked"),
+    "unpark": Case("unparked", before=("park", {})),
     # A live subscription cannot be reactivated: an update hears it, of the signal the timeline tells.
     "reactivate": Case("refused"),
 }

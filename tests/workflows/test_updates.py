@@ -8,6 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from perennial.contracts.views import SubscriptionView
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.commands import When
@@ -76,6 +77,7 @@ async def test_an_update_without_a_request_id_is_refused(name: str, stage: Stage
         "set_payment_method": {"payment_method_id": "pm_x"},
         "gift": {"gift_id": "gift_x", "periods": 1},
         "payment_event": {"invoice": "invoice:x", "attempt": 1},
+        "dispute_event": {"invoice": "invoice:x", "dispute": "dp_x", "status": DisputeStatus.OPEN},
         "apply_coupon": {"discount": c.Discount("HALF", amount=1)},
         "change_addons": {"addons": ()},
         "give_up_invoice": {"invoice": "invoice:x"},

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from perennial.checks import books, revenue
+from perennial.checks.result import EVERYTHING
 from perennial.db.repositories import invoices
 from tests.support.ledgers import VAT, Office, line
 
@@ -67,7 +68,7 @@ def findings(office: Office) -> list[object]:
         books.receivable_equals_open_invoices,
         books.invoices_add_up,
     )
-    return [each for look in looks for each in look(office.session, None).findings]  # type: ignore[arg-type]
+    return [each for look in looks for each in look(office.session, None, EVERYTHING).findings]  # type: ignore[arg-type]
 
 
 @given(
