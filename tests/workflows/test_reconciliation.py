@@ -169,7 +169,8 @@ async def test_the_schedules_are_made_once_and_start_the_tours(engine: Engine) -
         async def ran() -> bool:
             info = (await handles[RECONCILE_GATEWAYS].describe()).info
             running = [await look_at(engine, each.workflow_id) for each in info.running_actions]
-            assert info.recent_actions and not running, (info, running)
+            assert info.recent_actions
+            assert not running, (info, running)
             return True
 
         await eventually(ran)
