@@ -1,5 +1,6 @@
 # make run     everything on this machine until Ctrl-C
-# make test    the whole test suite on the same embedded parts
+# make test    the test suite on the same embedded parts
+# make test-long   what takes minutes besides: restores, deployments side by side, chaos that has to fail
 # make demo    a finite showcase; exits 0 only if every check holds
 # make check   lint, types, import direction, migrations in step with the models
 # make histories   record the lives of tests/replay that have no history yet (ARGS=--again: all of them)
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
-.PHONY: install run demo test check histories lock clean dev-install
+.PHONY: install run demo test test-long check histories lock clean dev-install
 
 run: install
 	@exec $(BIN)/perennial dev $(ARGS)
@@ -24,7 +25,10 @@ demo: install
 
 # In three processes, each with a stack of its own: on two cores they wait for servers most of the time.
 test: dev-install
-	$(BIN)/pytest -n 3 $(ARGS)
+	$(BIN)/pytest -n 3 -m "not long" $(ARGS)
+
+test-long: dev-install
+	$(BIN)/pytest -n 3 -m long $(ARGS)
 
 check: dev-install
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from perennial.chaos.kinds import PROCESSES, Kind
 from perennial.chaos.population import populate
 from perennial.chaos.portal import Portal
 from perennial.chaos.verdict import Verdict, reach_verdict
+from perennial.cli.main import run
 from perennial.engine.context import Engine, open_engine
 
 KEYS = {
@@ -89,6 +90,7 @@ def test_twenty_subscriptions_live_through_everything(tmp_path: Path) -> None:
         assert title in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_with_the_second_lock_and_the_look_up_off_charges_are_duplicated(tmp_path: Path) -> None:
     """Before it counts, it is shown that it can fail."""
@@ -108,6 +110,7 @@ def test_with_the_second_lock_and_the_look_up_off_charges_are_duplicated(tmp_pat
     assert "It is NOT right." in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_what_is_done_to_the_books_behind_the_engine_is_found() -> None:
     """A life in peace is acquitted; a capture that nobody knows and a workflow that was ended are not."""
@@ -169,6 +172,7 @@ def _capture_again(engine: Engine) -> None:
         )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
@@ -216,8 +220,10 @@ def _mentions(folder: str) -> list[str]:
         (("--faults", "kill_worker,earthquake"), "unknown: earthquake; kinds of fault are all, none, kill_worker"),
     ],
 )
-def test_unusable_arguments_are_one_line_and_end_with_2(tmp_path: Path, arguments: tuple[str, str], words: str) -> None:
-    done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
-    assert words in done.stderr
+def test_unusable_arguments_are_one_line_and_end_with_2(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, str], words: str
+) -> None:
+    assert run(["chaos", *arguments]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert words in told.err

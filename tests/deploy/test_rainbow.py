@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.long
 def test_two_versions_side_by_side_lose_and_repeat_nothing(root: Path) -> None:
     script = root / "deploy/rainbow.py"
     done = subprocess.run(

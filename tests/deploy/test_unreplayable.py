@@ -30,6 +30,7 @@ async def apart(stack: Stack, engine: Engine) -> AsyncIterator[Engine]:
     own.close()
 
 
+@pytest.mark.long
 async def test_one_that_forgot_a_patch(apart: Engine, stack: Stack, root: Path, tmp_path: Path) -> None:
     stage = Stage(apart)
     clock = await stage.clock("2026-01-31 10:00")

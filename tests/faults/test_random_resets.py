@@ -92,6 +92,7 @@ async def money(stage: Stage) -> Any:
     return await asyncio.to_thread(witness, stage.engine.db)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_random_resets_move_no_money(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflows.subscription, "EVENTS_PER_RUN", 40)

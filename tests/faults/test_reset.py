@@ -110,6 +110,7 @@ async def test_a_reset_to_any_event_of_a_year_leaves_one_charge_a_period(engine:
     assert await told_again(stage, sub, clock, now) > 30
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_reset_across_continued_runs_and_an_end_tells_the_same(
     engine: Engine, monkeypatch: pytest.MonkeyPatch

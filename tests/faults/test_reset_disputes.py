@@ -30,6 +30,7 @@ async def bank(stage: Stage, sub: str, outcome: DisputeStatus, becomes: str) -> 
     await eventually(is_so)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_frozen_half_year_is_told_again(engine: Engine) -> None:
     stage = Stage(engine)

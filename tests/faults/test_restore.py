@@ -33,6 +33,8 @@ from tests.replay.scene import authenticate, buy_gift, one_off_invoice
 from tests.support.stage import Stage, at
 from worker import build_worker
 
+pytestmark = pytest.mark.long
+
 # The server is shared with workflows of other tests, which have no rows here.
 OF_THIS_DATABASE = [check.name for check in CHECKS if check.name != "rows_match_workflows"]
 # Every table that workflows have written: what must be the same, in an order, without what is counted up by itself.

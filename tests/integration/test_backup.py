@@ -22,6 +22,8 @@ from perennial.observability.gauges import BackupAge
 from perennial.stack import Stack
 from tests.integration.world import World
 
+pytestmark = pytest.mark.long
+
 
 def url_of(engine: Engine) -> str:
     return engine.db.url.render_as_string(hide_password=False)

@@ -60,6 +60,7 @@ def worker(own_stack: Stack, copy: Engine, queue: str) -> Iterator[Workers]:
         child.kill()
 
 
+@pytest.mark.long
 async def test_a_tour_survives_its_worker(copy: Engine, healthy: World, worker: Workers, queue: str) -> None:
     charged = f"(SELECT key FROM payment_attempts WHERE id = {FIRST_ATTEMPT})"
     amount = f"UPDATE simulator.payments SET amount = amount + 1 WHERE key = {charged}"

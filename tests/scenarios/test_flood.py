@@ -59,6 +59,7 @@ class Flood:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_flood_on_a_moving_clock_misses_and_doubles_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch

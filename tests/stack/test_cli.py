@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.cli.main import COMMANDS
+from perennial.cli.main import COMMANDS, run
 from perennial.stack import Stack
 
 # What a `--help` has no business to import.
@@ -31,10 +31,9 @@ def test_help_lists_every_command_and_imports_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
-def test_every_command_says_how_it_is_used(tmp_path: Path, name: str) -> None:
-    done = _perennial(tmp_path, name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert f"Usage: perennial {name}" in done.stdout
+def test_every_command_says_how_it_is_used(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run([name, "--help"]) == 0
+    assert f"Usage: perennial {name}" in capsys.readouterr().out
 
 
 def test_unusable_arguments_end_with_2(tmp_path: Path) -> None:

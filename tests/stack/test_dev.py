@@ -107,6 +107,7 @@ def test_two_runs_share_a_state_and_leave_nothing_running(
     assert "Traceback" not in "\n".join(first.lines + second.lines)
 
 
+@pytest.mark.long
 def test_a_killed_run_blocks_nothing(
     start: Callable[..., Running],
     processes_naming: Callable[[str], list[int]],
@@ -122,6 +123,7 @@ def test_a_killed_run_blocks_nothing(
     assert "Traceback" not in "\n".join(again.lines)
 
 
+@pytest.mark.long
 def test_a_second_run_is_refused_and_a_dead_worker_comes_back(
     start: Callable[..., Running], processes_naming: Callable[[str], list[int]]
 ) -> None:

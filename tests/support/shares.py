@@ -2,7 +2,7 @@
 
 Every process has a stack of its own, so nothing here is about correctness: any piece may run beside any other, in any
 order. A piece is a file, for its tests share the fixtures of the module. Files that share something dear are one piece,
-and long tests are pieces for themselves.
+and dear tests are pieces for themselves.
 """
 
 from fnmatch import fnmatch
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# In the order in which they are begun: a long piece that is begun last keeps one process busy and the others idle.
-LONG = (
+# In the order in which they are begun: a dear piece that is begun last keeps one process busy and the others idle.
+DEAR = (
     "tests/chaos/test_run.py::*",
     "tests/faults/test_killed_worker.py::*",
     "tests/faults/test_reset.py::*",
@@ -48,7 +48,7 @@ FOLDERS = (
 
 def piece_of(test: str) -> str:
     """The piece to which the test with this node id belongs."""
-    if any(fnmatch(test, pattern) for pattern in LONG):
+    if any(fnmatch(test, pattern) for pattern in DEAR):
         return test
     for pattern, name in TOGETHER.items():
         if fnmatch(test, pattern):
@@ -58,11 +58,11 @@ def piece_of(test: str) -> str:
 
 def rank(test: str) -> int:
     """Tests of a lower rank are begun first."""
-    for place, pattern in enumerate((*LONG, *TOGETHER)):
+    for place, pattern in enumerate((*DEAR, *TOGETHER)):
         if fnmatch(test, pattern):
             return place
     folder = test.split("/")[1] if "/" in test else ""
-    return len(LONG) + len(TOGETHER) + (FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS))
+    return len(DEAR) + len(TOGETHER) + (FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS))
 
 
 class Pieces(LoadScopeScheduling):
