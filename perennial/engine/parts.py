@@ -6,8 +6,6 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from temporalio.service import RPCError
@@ -58,6 +56,10 @@ def _revision(session: Session) -> str | None:
 
 @cache
 def _head() -> str | None:
+    # Imported here: a worker would spend a tenth of its start on it, and asks but rarely.
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", str(Path(perennial.db.__file__).parent / "migrations"))
     return ScriptDirectory.from_config(config).get_current_head()
