@@ -29,6 +29,7 @@ from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway
 from perennial.gateways.simulator.witness import Capture, witness
 from perennial.ports import GatewayUnavailable
+from tests.support.paper_books import sells
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AMOUNT = 1900
@@ -136,6 +137,7 @@ class Debt:
 
     def __post_init__(self) -> None:
         with self.engine.sessions.begin() as session:
+            sells(session, None)  # so that there is no tax on it
             session.add(Customer(id=self.name, name="Ada", email="ada@example.com", created_at=NOW))
             session.flush()
             session.add(
