@@ -64,6 +64,11 @@ class _Encrypted(EncodingPayloadConverter):
         raise CannotDecrypt(f"the payload is encrypted, and {PREFIX}PAYLOAD_KEYS is not set")
 
 
+# The SDK makes a converter for every workflow that wakes, and each would build the schemas of our types again: ten
+# milliseconds for a state, more than all else that a workflow task costs. So all share these.
+_SHARED = (*PydanticPayloadConverter().converters.values(), _Encrypted())
+
+
 class _JsonConverter(CompositePayloadConverter):
     def __init__(self) -> None:
-        super().__init__(*PydanticPayloadConverter().converters.values(), _Encrypted())
+        super().__init__(*_SHARED)
