@@ -212,9 +212,13 @@ async def test_fifty_finalised_at_once_have_fifty_numbers_without_a_gap(stage: S
     clock = await stage.clock("2026-03-20 11:00")
     new = NewDraft(customer_id=customer, currency="USD", lines=(WORKSHOP,), collect=CollectBy.SEND, test_clock_id=clock)
     made = [(await drafts.create(stage.engine, new)).id for _ in range(50)]
-    assert all(await asyncio.gather(*(one_off.finalise(stage.engine, each) for each in made)))
-    rows = await stage.rows("SELECT number FROM invoices WHERE customer_id = :id ORDER BY number", id=customer)
-    numbers = [int(number.removeprefix("INV-")) for (number,) in rows]
+    await asyncio.gather(*(one_off.finalise(stage.engine, each) for each in made))
+
+    async def issued() -> list[str]:
+        rows = await stage.rows("SELECT number FROM invoices WHERE customer_id = :id ORDER BY number", id=customer)
+        return [number for (number,) in rows] if len(rows) == len(made) else []
+
+    numbers = [int(number.removeprefix("INV-")) for number in await eventually(issued)]
     assert numbers == list(range(numbers[0], numbers[0] + 50))
 
 
