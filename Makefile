@@ -13,6 +13,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
+# Tests and `perennial dev` start many interpreters: what one has compiled, the others need not, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: install run demo test test-long check histories lock clean dev-install
 
 run: install
