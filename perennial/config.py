@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     codec_token: SecretStr | None = Field(default=None, min_length=16)
     codec_origin: str | None = None
 
-    @field_validator("deployment_name", "build_id", mode="before")
+    @field_validator("deployment_name", "build_id", "temporal_ui_url", mode="before")
     @classmethod
     def _empty_is_none(cls, name: object) -> object:
         return name or None
