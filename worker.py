@@ -18,7 +18,9 @@ from perennial.config import Settings
 from perennial.engine.context import Engine, from_thread, open_engine
 from perennial.engine.parts import look
 from perennial.gateways.registry import prepare_gateways
+from perennial.links import dashboard_url
 from perennial.observability import serving
+from perennial.temporal.handed_in import LinksToDashboard
 from perennial.temporal.schedules import ensure_schedules
 from workflows.registry import WORKFLOWS
 
@@ -58,6 +60,7 @@ def build_worker(
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
         graceful_shutdown_timeout=timedelta(seconds=10),
         workflow_runner=runner,
+        interceptors=[LinksToDashboard(dashboard_url(settings))],
         deployment_config=deployment(settings),
     )
 

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from api import docs, errors, openapi
 from api.middleware import RequestContext
 from api.routes import PUBLIC, ROUTERS, simulator, stripe
-from api.web import checkout, pages, pay
+from api.web import checkout, dashboard, pages, pay
 from perennial.config import Settings, load_settings
 from perennial.engine.context import from_thread, open_engine
 from perennial.engine.parts import look
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     for router in (*PUBLIC, *ROUTERS):
         app.include_router(router)
-    for router in (checkout.router, pay.router, stripe.router):
+    for router in (checkout.router, pay.router, *dashboard.ROUTERS, stripe.router):
         app.include_router(router)
     app.mount(pages.ASSETS_PATH, StaticFiles(directory=pages.ASSETS), name="web-assets")
     if not settings.is_production:

@@ -47,6 +47,7 @@ _STATUS: tuple[tuple[type[PerennialError], HTTPStatus], ...] = (
 _TITLES = {
     HTTPStatus.BAD_REQUEST: "The request cannot be read",
     HTTPStatus.UNAUTHORIZED: "An API key is required",
+    HTTPStatus.FORBIDDEN: "The API key's role does not allow this",
     HTTPStatus.NOT_FOUND: "Not found",
     HTTPStatus.METHOD_NOT_ALLOWED: "Method not allowed",
     HTTPStatus.CONFLICT: "The state of things does not allow this",

@@ -22,7 +22,7 @@ _USABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Asked every few seconds by whoever watches over us.
 _QUIET = frozenset({"/healthz", "/readyz"})
 
-_SUBSCRIPTION = re.compile(r"/v1/subscriptions/(sub_\w{1,64})(?:/|$)")
+_SUBSCRIPTION = re.compile(r"/(?:v1|v1/support|dashboard)/subscriptions/(sub_\w{1,64})(?:/|$)")
 UNKNOWN_ROUTE = "unknown"
 # What follows the invoice in the link of a mail opens it: not for logs.
 _PAY_LINK = re.compile(r"(/pay/[^/]*/).*")

@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 
 from api.errors import MEDIA_TYPE
 from api.middleware import REQUEST_ID_HEADER
+from api.permissions import roles_of
+from perennial.roles import Role
 
 DESCRIPTION = """
 Subscriptions that live for years. Every subscription is one durable workflow: commands here are sent to it, reads come
@@ -54,6 +56,11 @@ _PROBLEM = {
         "detail": {"type": "string", "description": "In words; may change."},
         "code": {"type": "string", "description": "Stable.", "examples": ["not_paused"]},
         "subject": {"type": "string", "description": "The id of what refused a command."},
+        "needs": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["admin", "support", "finance"]},
+            "description": "The roles of API keys that may do it.",
+        },
         "errors": {
             "type": "array",
             "items": {
@@ -68,6 +75,7 @@ _PROBLEM = {
 _MEANINGS = {
     400: "The body cannot be read: it is not UTF-8, or holds numbers beyond reason.",
     401: "No API key, or an unknown one.",
+    403: "The role of the API key does not allow it; `needs` names the roles that do.",
     404: "Something that the path or the body names does not exist.",
     409: "The state of things does not allow it, or the Idempotency-Key is in use.",
     413: "The body is larger than one MiB.",
@@ -127,7 +135,13 @@ def _build(app: FastAPI) -> dict[str, Any]:
         license_info=app.license_info,
     )
     document["components"]["schemas"]["Problem"] = _PROBLEM
-    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+    for path, method, operation in (
+        (path, method, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ):
+        if "security" in operation and set(roles_of(method.upper(), path)) != set(Role):
+            operation["responses"] |= {str(status): told for status, told in problems(403).items()}
         for response in operation["responses"].values():
             response.setdefault("headers", {})[REQUEST_ID_HEADER] = {
                 "schema": {"type": "string"},

@@ -8,22 +8,24 @@ from fastapi.routing import APIRoute
 
 from api.cards import refuse_cards
 from api.idempotency import answer_once, claim_of
+from api.permissions import authorise
 from api.security import authenticate
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class GuardedRoute(APIRoute):
-    """The key comes first: who has none is not told what is wrong with his body."""
+    """The key and its role come first: who has none is not told what is wrong with his body."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            api_key = authenticate(request)
+            caller = authenticate(request)
+            authorise(caller.role, request.method, self.path)
             body = await request.body()
             refuse_cards(body)
-            claim = claim_of(request, api_key, body) if request.method == "POST" else None
+            claim = claim_of(request, caller.name, body) if request.method == "POST" else None
             request.state.seed = claim.scope if claim else None
             if claim is None:
                 return await handle(request)

@@ -1,7 +1,5 @@
 """Settings: environment variables with the prefix PERENNIAL_, or the same names in a file `.env`."""
 
-import fcntl
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib.metadata import entry_points
@@ -15,19 +13,20 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from perennial.roles import NamedKey, parse_named_keys
+from perennial.running import running_stack
 from perennial.temporal.key_ring import parse_keys
 
 PREFIX = "PERENNIAL_"
 DEVELOPMENT_API_KEY = "pk_dev_perennial"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS1wZXJlbm5pYWwta2V5"  # noqa: S105 (refused in production)
 DEVELOPMENT_LINK_SECRET = "links-of-development-only"  # noqa: S105 (the same)
+DEVELOPMENT_DASHBOARD_SECRET = "dashboard-of-development-only"  # noqa: S105 (the same)
 DRIVER = "postgresql+psycopg2"
 GATEWAYS = "perennial.gateways"  # the entry points by which installed packages add theirs
 BUILT_IN_GATEWAYS = ("simulator", "simulator_2", "stripe")
 TAX_CALCULATORS = "perennial.tax"  # the same for these
 STRIPE_API_BASE = "https://api.stripe.com"
-STACK_FILE = "stack.json"
-LOCK_FILE = "lock"
 _SEPARATORS = frozenset(".:")  # with them Temporal joins the name of a deployment and a build id
 
 
@@ -54,6 +53,8 @@ class Settings(BaseSettings):
     temporal_address: str | None = None
     temporal_namespace: str = Field(default="default", min_length=1)
     task_queue: str = Field(default="perennial", min_length=1)
+    # Where people find the Temporal UI, for links of the dashboard; None: it has none.
+    temporal_ui_url: str | None = None
     # Which version of the worker this is: both, or none (all workers are the same then). docs/deploying.md.
     deployment_name: str | None = None
     build_id: str | None = None
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     api_keys: Annotated[tuple[str, ...], NoDecode] = (DEVELOPMENT_API_KEY,)
+    # `anna=key,ben=key`: keys of people with less than an admin's rights. docs/api.md.
+    support_keys: Annotated[tuple[NamedKey, ...], NoDecode] = ()
+    finance_keys: Annotated[tuple[NamedKey, ...], NoDecode] = ()
+    # Signs the sessions of the dashboard: whoever has it can act as anybody there. docs/dashboard.md.
+    dashboard_secret: SecretStr = Field(default=SecretStr(DEVELOPMENT_DASHBOARD_SECRET), min_length=16)
     webhook_secret: str = Field(default=DEVELOPMENT_WEBHOOK_SECRET, min_length=16)
     # Where customers reach the API's pages; None: at its own address. docs/checkout.md.
     public_url: str | None = None
@@ -103,7 +109,7 @@ class Settings(BaseSettings):
     codec_token: SecretStr | None = Field(default=None, min_length=16)
     codec_origin: str | None = None
 
-    @field_validator("deployment_name", "build_id", mode="before")
+    @field_validator("deployment_name", "build_id", "temporal_ui_url", mode="before")
     @classmethod
     def _empty_is_none(cls, name: object) -> object:
         return name or None
@@ -155,7 +161,17 @@ class Settings(BaseSettings):
                 raise PydanticCustomError("keys", "{reason}", {"reason": str(error)}) from None
         return written
 
-    @field_validator("sentry_dsn", "slack_webhook_url", "otlp_endpoint", "codec_origin", "public_url")
+    @field_validator("support_keys", "finance_keys", mode="before")
+    @classmethod
+    def _are_named_keys(cls, written: object) -> object:
+        try:
+            return parse_named_keys(written) if isinstance(written, str) else written
+        except ValueError as error:
+            raise PydanticCustomError("keys", "{reason}", {"reason": str(error)}) from None
+
+    @field_validator(
+        "sentry_dsn", "slack_webhook_url", "otlp_endpoint", "codec_origin", "public_url", "temporal_ui_url"
+    )
     @classmethod
     def _is_an_address(cls, address: SecretStr | str | None) -> SecretStr | str | None:
         written = address.get_secret_value() if isinstance(address, SecretStr) else address
@@ -185,8 +201,20 @@ class Settings(BaseSettings):
             "api_keys": development if DEVELOPMENT_API_KEY in self.api_keys else None if self.api_keys else missing,
             "webhook_secret": development if self.webhook_secret == DEVELOPMENT_WEBHOOK_SECRET else None,
             "link_secret": development if self.link_secret.get_secret_value() == DEVELOPMENT_LINK_SECRET else None,
+            "dashboard_secret": development
+            if self.dashboard_secret.get_secret_value() == DEVELOPMENT_DASHBOARD_SECRET
+            else None,
         }
         _refuse(wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_has_one_role(self) -> Self:
+        known = set(self.api_keys)
+        for setting in ("support_keys", "finance_keys"):
+            keys = {each.key for each in getattr(self, setting)}
+            _refuse({setting: "has a key that stands elsewhere too" if keys & known else None})
+            known |= keys
         return self
 
     @model_validator(mode="after")
@@ -251,7 +279,7 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError("\n".join(sorted(_lines(error)))) from None
     if settings.is_production:
         return settings
-    running = _running_stack(settings.data_dir)
+    running = running_stack(settings.data_dir)
     unset = {name: value for name, value in running.items() if name not in settings.model_fields_set}
     return settings.model_copy(update=unset)
 
@@ -298,27 +326,3 @@ def _lines(error: ValidationError) -> list[str]:
         reason = detail["msg"].removeprefix("Value error, ")
         lines.append(f"{name}: {reason[:1].lower()}{reason[1:]}".replace("\n", " "))
     return lines
-
-
-def stack_is_running(data_dir: Path) -> bool:
-    """Whether a process holds the lock of this data folder (the kernel drops the lock of a killed one)."""
-    try:
-        with (data_dir / LOCK_FILE).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _running_stack(data_dir: Path) -> dict[str, object]:
-    """What a running `perennial dev` wrote down: its addresses. Empty when none runs here."""
-    if not stack_is_running(data_dir):
-        return {}
-    try:
-        written = json.loads((data_dir / STACK_FILE).read_text())
-    except (OSError, ValueError):
-        return {}
-    names = ("database_url", "temporal_address", "temporal_namespace", "api_host", "api_port")
-    return {name: written[name] for name in names if name in written}

@@ -20,6 +20,11 @@ def public_url(settings: Settings) -> str:
     return (settings.public_url or api_url(settings)).rstrip("/")
 
 
+def dashboard_url(settings: Settings) -> str:
+    """Where support finds the dashboard."""
+    return f"{public_url(settings)}/dashboard"
+
+
 def checkout_secret(settings: Settings, session_id: str) -> str:
     """What opens a checkout session. Its row holds only the hash of this."""
     return _signed(settings, f"checkout:{session_id}")

@@ -8,6 +8,8 @@ from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from perennial.contracts.views import view_of
+    from perennial.contracts.workflows import DASHBOARD_URL
+    from perennial.domain import keys
     from perennial.domain import subscription as core
     from perennial.domain.money import Money
     from perennial.temporal.search_attributes import (
@@ -69,9 +71,21 @@ def _details(state: core.State) -> str:
         f"- next: {view.next_due_kind or 'a command'} {view.next_due_at or ''}",
     ]
     if state.period_invoices:
-        lines.append(f"- last invoice: `{state.period_invoices[-1]}`")
+        lines.append(f"- last invoice: {_invoice(state.period_invoices[-1])}")
     if state.collection and view.decline_code:
-        lines.append(f"- owed: `{state.collection.invoice}`, attempt {view.dunning_attempt}: {view.decline_code}")
+        owed = _invoice(state.collection.invoice)
+        lines.append(f"- owed: {owed}, attempt {view.dunning_attempt}: {view.decline_code}")
     if view.cancel_at:
         lines.append(f"- ends {view.cancel_at:%Y-%m-%d}")
+    lines.append(f"- {_linked(f'subscriptions/{state.id}', f'`{state.id}`')}")
     return "\n".join(lines)
+
+
+def _invoice(key: str) -> str:
+    return _linked(f"invoices/{keys.invoice_id(key)}", f"`{key}`")
+
+
+def _linked(path: str, text: str) -> str:
+    """Markdown: a link to this page of the dashboard, where the worker has said where that is."""
+    dashboard = workflow.extern_functions().get(DASHBOARD_URL)
+    return f"[{text}]({dashboard()}/{path})" if dashboard else text

@@ -34,40 +34,41 @@ def _declared(form: Form) -> dict[int | str, dict[str, Any]]:
 @router.get("/invoices/{invoice_id}.pdf", response_class=Response, responses=_declared(Form.PDF))
 async def get_invoice_pdf(invoice_id: str, engine: EngineDep, known: Known = None) -> Response:
     """PDF/A-3 and PDF/UA-1, in the customer's language; with the e-invoice embedded where there can be one."""
-    return await _answer(engine, lambda session: invoice_document(session, invoice_id), Form.PDF, known)
+    return await file_of(engine, lambda session: invoice_document(session, invoice_id), Form.PDF, known)
 
 
 @router.get("/invoices/{invoice_id}.xml", response_class=Response, responses=_declared(Form.XML))
 async def get_invoice_xml(invoice_id: str, engine: EngineDep, known: Known = None) -> Response:
     """The e-invoice: Factur-X, profile EN 16931. 409 names what is missing for it."""
-    return await _answer(engine, lambda session: invoice_document(session, invoice_id), Form.XML, known)
+    return await file_of(engine, lambda session: invoice_document(session, invoice_id), Form.XML, known)
 
 
 @router.get("/invoices/{invoice_id}.html", response_class=Response, responses=_declared(Form.HTML))
 async def get_invoice_html(invoice_id: str, engine: EngineDep, known: Known = None) -> Response:
     """A page for screen and paper."""
-    return await _answer(engine, lambda session: invoice_document(session, invoice_id), Form.HTML, known)
+    return await file_of(engine, lambda session: invoice_document(session, invoice_id), Form.HTML, known)
 
 
 @router.get("/credit-notes/{credit_note_id}.pdf", response_class=Response, responses=_declared(Form.PDF))
 async def get_credit_note_pdf(credit_note_id: str, engine: EngineDep, known: Known = None) -> Response:
     """As of an invoice."""
-    return await _answer(engine, lambda session: credit_note_document(session, credit_note_id), Form.PDF, known)
+    return await file_of(engine, lambda session: credit_note_document(session, credit_note_id), Form.PDF, known)
 
 
 @router.get("/credit-notes/{credit_note_id}.xml", response_class=Response, responses=_declared(Form.XML))
 async def get_credit_note_xml(credit_note_id: str, engine: EngineDep, known: Known = None) -> Response:
     """As of an invoice: type 381, naming the invoice that it corrects."""
-    return await _answer(engine, lambda session: credit_note_document(session, credit_note_id), Form.XML, known)
+    return await file_of(engine, lambda session: credit_note_document(session, credit_note_id), Form.XML, known)
 
 
 @router.get("/credit-notes/{credit_note_id}.html", response_class=Response, responses=_declared(Form.HTML))
 async def get_credit_note_html(credit_note_id: str, engine: EngineDep, known: Known = None) -> Response:
     """As of an invoice."""
-    return await _answer(engine, lambda session: credit_note_document(session, credit_note_id), Form.HTML, known)
+    return await file_of(engine, lambda session: credit_note_document(session, credit_note_id), Form.HTML, known)
 
 
-async def _answer(engine: Engine, load: Callable[[Session], Document], form: Form, known: str | None) -> Response:
+async def file_of(engine: Engine, load: Callable[[Session], Document], form: Form, known: str | None) -> Response:
+    """The file, or 304 when the caller has it. Raises NotFound and what the form raises."""
     document = await engine.read(load)
     # Setting a page takes longer than a request may hold the loop, and needs no connection.
     file = await asyncio.to_thread(render, document, form)

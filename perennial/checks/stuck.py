@@ -60,6 +60,7 @@ SELECT m.id, m.status, NULL, NULL, m.created_at, FALSE, FALSE, NULL FROM plan_mi
 ORDER BY 4 NULLS LAST, 1
 """
 )
+_ONE = text(f"SELECT * FROM ({_SUSPECTS.text}) AS suspects WHERE id = :id")  # noqa: S608 - our own words
 _LIVE = text(
     "SELECT id FROM subscriptions WHERE ended_at IS NULL "
     "UNION ALL SELECT id FROM invoice_drafts WHERE status = 'finalised'"
@@ -90,6 +91,12 @@ class Stuck:
     failing: tuple[Failing, ...] = ()
     remedy: str = ""
 
+    @property
+    def action(self) -> str | None:
+        """The action of support that helps (`retry`); None where none does."""
+        words = self.remedy.split()
+        return words[2] if words[:2] == ["perennial", "support"] else None
+
 
 async def find_stuck(engine: Engine) -> list[Stuck]:
     """Most overdue first.
@@ -113,8 +120,23 @@ async def find_stuck(engine: Engine) -> list[Stuck]:
     return [answer for answer in answers if answer]
 
 
-def _suspects(session: Session, engine: Engine, asked: Sequence[str]) -> list[Stuck]:
+async def diagnose(engine: Engine, subject: str) -> Stuck | None:
+    """As `find_stuck`, of one alone; None when nothing is wrong with it.
+
+    Raises:
+        EngineUnavailable: PostgreSQL or Temporal is away.
+    """
+    run = await look_at(engine, subject)
+    suspects = await engine.read(lambda session: _suspects(session, engine, [subject], one=subject))
+    if not suspects and run.is_running:
+        suspects = await engine.read(lambda session: _rowless(session, {subject}))
+    return await _diagnosed(engine, suspects[0], run) if suspects else None
+
+
+def _suspects(session: Session, engine: Engine, asked: Sequence[str], *, one: str | None = None) -> list[Stuck]:
     late = engine.clock() - lateness(engine)
+    found = {"late": late, "silent": list(asked)}
+    rows = session.execute(_ONE, found | {"id": one}) if one else session.execute(_SUSPECTS, found)
     return [
         Stuck(
             id=row.id,
@@ -125,7 +147,7 @@ def _suspects(session: Session, engine: Engine, asked: Sequence[str]) -> list[St
             cause=_first_word(never_begun=row.never_begun, parked_at=row.parked_at),
             remedy=_command("unpark", row.id) if row.parked_at else _command("retry", row.id),
         )
-        for row in session.execute(_SUSPECTS, {"late": late, "silent": list(asked)})
+        for row in rows
     ]
 
 

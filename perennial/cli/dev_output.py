@@ -45,9 +45,9 @@ class Output:
     def banner(self, settings: Settings, api_url: str, stack: Stack) -> None:
         """Addresses, the key, and a first request to paste; nothing in it is wrapped or framed."""
         key = settings.api_keys[0] if settings.api_keys else "(none)"
-        rows = [("API", f"{api_url}/docs"), ("API key", key)]
+        rows = [("API", f"{api_url}/docs"), ("Dashboard", f"{api_url}/dashboard"), ("API key", key)]
         if stack.ui_url is not None:
-            rows.insert(1, ("Temporal UI", stack.ui_url))
+            rows.insert(2, ("Temporal UI", stack.ui_url))
         rows.append(("State", str(stack.folder.path)))
         self._print(Rule("Perennial is running", style="bold green"))
         for name, value in rows:

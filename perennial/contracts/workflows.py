@@ -10,6 +10,8 @@ from perennial.domain.one_off import OneOffState
 from perennial.domain.subscription import State
 from perennial.domain.subscription.effects import Credit
 
+# The name under which a worker tells its workflows where the dashboard is (`workflow.extern_functions`).
+DASHBOARD_URL = "perennial_dashboard_url"
 SUBSCRIPTION = "Subscription"
 GIFT = "Gift"
 BOOKKEEPING = "Bookkeeping"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from perennial.config import LOCK_FILE, STACK_FILE, stack_is_running
+from perennial.running import LOCK_FILE, STACK_FILE, stack_is_running
 from perennial.stack.process import StackError
 
 THROW_AWAY_PREFIX = "perennial-stack-"

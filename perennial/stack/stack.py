@@ -115,7 +115,8 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """The variables that lead a child process to this stack."""
-        return {
+        ui = {f"{PREFIX}TEMPORAL_UI_URL": self.ui_url} if self.ui_url else {}
+        return ui | {
             f"{PREFIX}DATABASE_URL": self.database_url,
             f"{PREFIX}TEMPORAL_ADDRESS": self.temporal_address,
             f"{PREFIX}TEMPORAL_NAMESPACE": self.namespace,
@@ -125,7 +126,8 @@ class Stack:
     def publish(self, **more: object) -> None:
         """Lets the command line of other terminals find this stack, through the data folder."""
         addresses = {"database_url": self.database_url, "temporal_address": self.temporal_address}
-        self.folder.publish(addresses | {"temporal_namespace": self.namespace} | more)
+        ui = {"temporal_ui_url": self.ui_url} if self.ui_url else {}
+        self.folder.publish(addresses | {"temporal_namespace": self.namespace} | ui | more)
 
     def __enter__(self) -> Self:
         self.start()

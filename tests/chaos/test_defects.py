@@ -43,6 +43,7 @@ def test_workers_with_a_defect_do_not_start_in_production(tmp_path: Path) -> Non
         "PERENNIAL_API_KEYS": "pk_live_a",
         "PERENNIAL_WEBHOOK_SECRET": "a secret of production",
         "PERENNIAL_LINK_SECRET": "another secret of production",
+        "PERENNIAL_DASHBOARD_SECRET": "a third secret of production",
     }
     command = [sys.executable, "-P", "-m", "perennial.chaos.workers"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -78,6 +78,7 @@ def test_dev_is_not_for_production(tmp_path: Path, stack: Stack) -> None:
         "API_KEYS": "key",
         "WEBHOOK_SECRET": "whsec_of_production",
         "LINK_SECRET": "links-of-production",
+        "DASHBOARD_SECRET": "dashboard-of-production",
     }
     done = _perennial(tmp_path, "dev", **named)
     assert (done.returncode, done.stderr) == (2, "PERENNIAL_ENVIRONMENT: `perennial dev` is not for production\n")

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from perennial.config import STACK_FILE
+from perennial.running import STACK_FILE
 from perennial.stack.ports import free_port
 
 UP = "Perennial is running"

@@ -8,13 +8,13 @@ import pytest
 
 from perennial.config import (
     DEVELOPMENT_API_KEY,
-    LOCK_FILE,
-    STACK_FILE,
     Environment,
     SettingsError,
     load_settings,
     normalise_database_url,
 )
+from perennial.roles import NamedKey
+from perennial.running import LOCK_FILE, STACK_FILE
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,11 @@ def test_defaults_are_those_of_development() -> None:
         ("RENEWAL_WINDOW_SECONDS", "-1"),
         ("WEBHOOK_SECRET", "short"),
         ("LINK_SECRET", "short"),
+        ("DASHBOARD_SECRET", "short"),
+        ("SUPPORT_KEYS", "sk_without_a_name_0123"),
+        ("SUPPORT_KEYS", "anna=short"),
+        ("SUPPORT_KEYS", "anna=sk_0123456789abcdef,anna=sk_fedcba9876543210"),
+        ("FINANCE_KEYS", "a b=sk_0123456789abcdef"),
         ("PUBLIC_URL", "pay.example.com"),
         ("SANDBOXED_WORKFLOWS", "maybe"),
     ],
@@ -90,6 +95,7 @@ def test_production_wants_everything_named_and_nothing_of_development(monkeypatc
     names = [line.partition(":")[0] for line in str(error.value).splitlines()]
     assert names == [
         "PERENNIAL_API_KEYS",
+        "PERENNIAL_DASHBOARD_SECRET",
         "PERENNIAL_DATABASE_URL",
         "PERENNIAL_LINK_SECRET",
         "PERENNIAL_TEMPORAL_ADDRESS",
@@ -105,12 +111,25 @@ def test_production_with_everything_is_accepted(monkeypatch: pytest.MonkeyPatch)
         "TEMPORAL_ADDRESS": "temporal:7233",
         "WEBHOOK_SECRET": "whsec_of_production",
         "LINK_SECRET": "links-of-production",
+        "DASHBOARD_SECRET": "dashboard-of-production",
     }
     for name, value in given.items():
         monkeypatch.setenv(f"PERENNIAL_{name}", value)
     settings = load_settings()
     assert settings.is_production
     assert settings.api_keys == ("key-one", "key-two")
+
+
+def test_keys_of_people_have_names_and_one_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_SUPPORT_KEYS", "anna=sk_0123456789abcdef, ben.b=sk_with=signs=in=it==")
+    assert load_settings().support_keys == (
+        NamedKey("anna", "sk_0123456789abcdef"),
+        NamedKey("ben.b", "sk_with=signs=in=it=="),
+    )
+    assert "sk_0" not in repr(load_settings())
+    monkeypatch.setenv("PERENNIAL_FINANCE_KEYS", "carl=sk_0123456789abcdef")
+    with pytest.raises(SettingsError, match=r"^PERENNIAL_FINANCE_KEYS: has a key that stands elsewhere too$"):
+        load_settings()
 
 
 def test_a_file_named_env_is_read(tmp_path: Path) -> None:

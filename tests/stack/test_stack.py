@@ -15,7 +15,8 @@ from sqlalchemy import create_engine, text
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
-from perennial.config import LOCK_FILE, STACK_FILE, Settings, load_settings
+from perennial.config import Settings, load_settings
+from perennial.running import LOCK_FILE, STACK_FILE
 from perennial.stack import Stack, StackError
 from perennial.stack.folder import StackFolder
 from perennial.stack.temporal import SEARCH_ATTRIBUTES

@@ -9,6 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from perennial.engine import gifts
 from perennial.engine.gifts import NewGift
+from perennial.links import dashboard_url
 from tests.support.stage import Stage, eventually
 from tests.workflows.looks import details
 
@@ -77,7 +78,22 @@ async def test_dunning_is_told_in_the_details(stage: Stage) -> None:
     await stage.advance(clock, "2026-03-02 10:00")
     shown = await details(stage, sub)
     assert shown.startswith("**past_due**")
-    assert re.search(r"- owed: `invoice:sub_\w+:\d+:period`, attempt 2: insufficient_funds", shown)
+    owed = re.search(r"- owed: \[`invoice:sub_\w+:\d+:period`\]\((.*)\), attempt 2: insufficient_funds", shown)
+    assert owed
+    [[invoice]] = await stage.rows("SELECT id FROM invoices WHERE subscription_id = :id AND status = 'open'", id=sub)
+    assert owed[1] == f"{dashboard_url(stage.engine.settings)}/invoices/{invoice}"
+
+
+async def test_a_run_leads_to_its_page_and_its_last_invoice(stage: Stage) -> None:
+    clock = await stage.clock("2026-01-31 10:00")
+    sub = await stage.subscribe(clock)
+    shown = await details(stage, sub)
+    [[invoice, key]] = await stage.rows("SELECT id, key FROM invoices WHERE subscription_id = :id", id=sub)
+    home = dashboard_url(stage.engine.settings)
+    assert f"- [`{sub}`]({home}/subscriptions/{sub})" in shown
+    assert f"- last invoice: [`{key}`]({home}/invoices/{invoice})" in shown
+    history = str(await stage.handle(sub).fetch_history())
+    assert home not in history
 
 
 async def test_every_timer_and_every_activity_says_what_it_is_for(stage: Stage) -> None:

@@ -18,6 +18,7 @@ PRODUCTION = {
     "api_keys": "pk_1",
     "webhook_secret": "whsec_of_our_own_production",
     "link_secret": "links-of-our-own-production",
+    "dashboard_secret": "dashboard-of-our-own-production",
 }
 
 

@@ -1,0 +1,302 @@
+"""The dashboard without a browser: who gets in, what is shown, what each button does, and what is refused."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from api.app import create_app
+from api.security import caller_of
+from api.web.dashboard.session import LIFETIME, begin, opened
+from perennial.engine.context import Engine
+from perennial.roles import NamedKey
+from tests.api.asking import KEY
+from tests.support.log_lines import logged
+from tests.support.stage import Stage
+from tests.web.deskwork import ANNA, CARL, HOME, Desk, cookie_of
+from tests.web.shopping import HERE
+from tests.web.test_paying import owing
+
+WHY = "ticket 4711: the bank was down"
+
+
+@pytest.fixture(scope="module")
+async def desks(engine: Engine) -> AsyncIterator[FastAPI]:
+    keys = {"support_keys": (NamedKey("anna", ANNA),), "finance_keys": (NamedKey("carl", CARL),), "api_keys": (KEY,)}
+    more = {"public_url": HERE, "temporal_ui_url": "http://temporal.test/"}
+    app = create_app(engine.settings.model_copy(update=keys | more))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def stranger(desks: FastAPI) -> AsyncIterator[Desk]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(desks), base_url=HERE, timeout=30) as browser:
+        yield Desk(browser)
+
+
+@pytest.fixture
+async def desk(stranger: Desk) -> Desk:
+    await stranger.sign_in()
+    return stranger
+
+
+async def _actions(stage: Stage, subject: str) -> list[Any]:
+    return await stage.rows(
+        "SELECT actor, action, reason, outcome FROM support_actions WHERE subject = :id", id=subject
+    )
+
+
+async def test_who_signs_in_gets_a_strict_cookie_and_comes_to_where_they_wanted(stranger: Desk) -> None:
+    page = await stranger.open("/actions")
+    assert (page.status, str(page.answer.url)) == (200, f"{HOME}/sign-in?next=/actions")
+    first = await stranger.browser.post(f"{HOME}/sign-in", data=page.fields | {"key": ANNA})
+    assert first.headers["location"] == "/dashboard/actions"
+    cookie = first.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "path=/dashboard" in cookie
+    assert ANNA not in cookie
+    page = await stranger.open("/actions")
+    assert "What support did" in page.text
+    assert page.answer.headers["cache-control"] == "no-store"
+    assert "script-src" not in page.answer.headers["content-security-policy"]
+    assert "default-src 'none'" in page.answer.headers["content-security-policy"]
+    await stranger.send("/sign-out")
+    assert cookie_of(stranger.browser) is None
+    assert "Sign in" in (await stranger.open()).text
+
+
+@pytest.mark.parametrize("place", ["//evil.test", "https://evil.test", "/../../v1", "/sign-in?x", "\\evil"])
+async def test_nobody_is_led_elsewhere_after_signing_in(stranger: Desk, place: str) -> None:
+    await stranger.sign_in(place=place)
+    assert str(stranger.page.answer.url) == HOME
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "words"),
+    [("sk_wrong", 401, "no API key of ours"), ("", 401, "no API key"), (CARL, 403, "role admin or support")],
+)
+async def test_who_may_not_come_in_is_told_why(stranger: Desk, key: str, status: int, words: str) -> None:
+    page = await stranger.sign_in(key)
+    assert page.status == status
+    assert words in page.text
+    assert cookie_of(stranger.browser) is None
+
+
+def test_a_session_ends_with_its_time_its_key_and_its_secret(engine: Engine) -> None:
+    settings = engine.settings.model_copy(update={"support_keys": (NamedKey("anna", ANNA),)})
+    caller = caller_of(settings, ANNA)
+    assert caller
+    now = engine.clock()
+    cookie = begin(settings, caller, now)
+    session = opened(settings, cookie, now + LIFETIME - timedelta(seconds=2))
+    assert session
+    assert session.caller.actor == "anna"
+    assert opened(settings, cookie, now + LIFETIME) is None
+    assert opened(engine.settings, cookie, now) is None
+    other = type(engine.settings.dashboard_secret)("another secret of ours")
+    assert opened(settings.model_copy(update={"dashboard_secret": other}), cookie, now) is None
+    name, expires, rest = cookie.split(".", 2)
+    for forged in ("", "....", cookie[:-1], cookie + "x", f"{name}.{int(expires) + 9999}.{rest}"):
+        assert opened(settings, forged, now) is None
+    finance = engine.settings.model_copy(update={"finance_keys": (NamedKey("anna", ANNA),)})
+    assert opened(finance, cookie, now) is None
+
+
+async def test_a_stuck_subscription_is_found_and_retried(desk: Desk, stage: Stage) -> None:
+    """Its workflow was terminated. The start page has it, its own page says what helps, the button does that."""
+    _, sub, invoice = await owing(stage)
+    await stage.handle(sub).terminate("in a test")
+    await desk.open()
+    assert f"{HOME}/subscriptions/{sub}" in desk.page.links
+    assert "no workflow runs for it" in desk.said()
+    await desk.open(f"/subscriptions/{sub}")
+    assert "Past due: a payment has failed" in desk.said()
+    assert "Suggested: retry" in desk.said()
+    assert f"{HOME}/invoices/{invoice}" in desk.page.links
+    assert f"http://temporal.test/namespaces/default/workflows/{sub}" in desk.page.links
+    await desk.send(f"/subscriptions/{sub}/retry", reason=WHY)
+    assert desk.page.status == 200
+    assert "Retry: its workflow was missing and is started again" in desk.said()
+    assert "Suggested" not in desk.said()
+    [action] = await _actions(stage, sub)
+    assert action[:3] == ("anna", "retry", WHY)
+    await desk.open("/actions")
+    assert WHY in desk.page.text
+    await stage.once_each(sub)
+
+
+async def test_a_reset_is_shown_before_it_is_done_and_charges_nothing(desk: Desk, stage: Stage) -> None:
+    clock, sub, _ = await owing(stage)
+    charged = await stage.captures(sub)
+    await desk.open(f"/subscriptions/{sub}/reset")
+    assert "1 start 2026-04-01" in desk.said()
+    await desk.open(f"/subscriptions/{sub}/reset?to=1")
+    assert "No charge repeats." in desk.said()
+    assert "nothing is charged again" in desk.said()
+    assert await _actions(stage, sub) == []
+    shown = desk.page
+    await desk.send(f"/subscriptions/{sub}/reset", reason=WHY)
+    assert "Reset: to 1 start 2026-04-01" in desk.said()
+    assert await stage.captures(sub) == charged
+    assert (await stage.view(sub)).status == "past_due"
+    await stage.advance(clock, "2026-05-03 10:00")
+    desk.page = shown
+    page = await desk.send(f"/subscriptions/{sub}/reset", reason=WHY)
+    assert page.status == 409
+    assert "Something has happened since you looked" in desk.said()
+    assert [action[1] for action in await _actions(stage, sub)] == ["reset"]
+
+
+async def test_parked_and_unparked_and_refused_in_words(desk: Desk, stage: Stage) -> None:
+    _, sub, _ = await owing(stage)
+    place = f"/subscriptions/{sub}"
+    await desk.open(place)
+    await desk.send(f"{place}/park", reason=WHY)
+    assert "It is put aside" in desk.said()
+    assert "Suggested: unpark" in desk.said()
+    page = await desk.send(f"{place}/park", reason=WHY)
+    assert page.status == 409
+    assert "Instead: It is parked: unpark it first." in desk.said()
+    await desk.open(place)
+    await desk.send(f"{place}/unpark", reason=WHY)
+    assert "Suggested" not in desk.said()
+    page = await desk.send(f"{place}/unpark", reason=WHY)
+    assert page.status == 409
+    assert "it needs no unparking" in desk.said()
+    outcomes = [action[3] for action in await _actions(stage, sub)]
+    assert [outcome.split(":")[0] for outcome in outcomes] == [
+        "past_due, parked",
+        "refused",
+        "past_due, not parked",
+        "refused",
+    ]
+
+
+async def test_a_vanished_row_is_rebuilt(desk: Desk, stage: Stage) -> None:
+    _, sub, _ = await owing(stage)
+
+    def forget(session: Any) -> None:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text("DELETE FROM subscriptions WHERE id = :id"), {"id": sub})
+
+    await stage.engine.write(forget)
+    await desk.open()
+    await desk.send("/search", wanted=sub)
+    assert "its row is missing" in desk.said().lower()
+    assert "Suggested: rebuild" in desk.said()
+    await desk.send(f"/subscriptions/{sub}/rebuild", reason=WHY)
+    assert "Rebuild: the row was written" in desk.said()
+    assert "Past due" in desk.said()
+
+
+async def test_looks_change_nothing(desk: Desk, stage: Stage) -> None:
+    sub = await stage.subscribe(await stage.clock("2026-04-01 09:00"))
+    [[invoice]] = await stage.rows("SELECT id FROM invoices WHERE subscription_id = :id", id=sub)
+    await desk.open(f"/subscriptions/{sub}/replay")
+    assert "Today's code decides the same" in desk.said()
+    await desk.open(f"/subscriptions/{sub}/what-if?change=change_plan&plan=premium-monthly&when=period_end")
+    assert "12 invoices to come" in desk.said()
+    for asked, words in (
+        ("change=resume", "not paused"),
+        ("change=change_plan&plan=nothing", "nothing"),
+        ("change=change_quantity&quantity=many", "The quantity is a whole number."),
+        ("change=change_quantity", "Not acceptable: quantity."),
+        ("change=explode", "Choose what is changed."),
+    ):
+        page = await desk.open(f"/subscriptions/{sub}/what-if?{asked}")
+        assert page.status == 200
+        assert words in desk.said(), asked
+        assert 'role="alert"' in page.text
+    page = await desk.open(f"/invoices/{invoice}")
+    assert page.status == 200
+    assert "default-src 'none'" in page.answer.headers["content-security-policy"]
+    assert await _actions(stage, sub) == []
+
+
+async def test_search_finds_by_every_id_and_keeps_what_was_looked_for_to_itself(desk: Desk, stage: Stage) -> None:
+    _, sub, invoice = await owing(stage)
+    [[number]] = await stage.rows("SELECT number FROM invoices WHERE id = :id", id=invoice)
+    for wanted, place in (
+        (sub, f"/subscriptions/{sub}"),
+        (f" {invoice} ", f"/subscriptions/{sub}"),
+        (number, f"/subscriptions/{sub}"),
+        (stage.owners[sub], f"/customers/{stage.owners[sub]}"),
+    ):
+        await desk.open()
+        await desk.send("/search", wanted=wanted)
+        assert str(desk.page.answer.url) == HOME + place
+    assert f"{HOME}/subscriptions/{sub}" in desk.page.links
+    assert "Ada" not in desk.page.text
+    with logged() as lines:
+        for wanted in ("sub_none", "cus_none", "ada@example.com", "<script>", "gift_none"):
+            await desk.open()
+            page = await desk.send("/search", wanted=wanted)
+            assert page.status == 404
+            assert "Look for it by its id" in desk.said()
+            assert "<script" not in page.text
+    assert "ada@example.com" not in str(lines())
+    assert ANNA not in str(lines())
+
+
+async def test_a_form_of_another_site_or_session_does_nothing(desk: Desk, stage: Stage) -> None:
+    _, sub, _ = await owing(stage)
+    place = f"/subscriptions/{sub}"
+    await desk.open(place)
+    token = desk.page.fields["token"]
+    for fields, headers in (
+        ({}, {}),
+        ({"token": "x"}, {}),
+        ({"token": token[:-1]}, {}),
+        ({"token": token}, {"Sec-Fetch-Site": "cross-site"}),
+        ({"token": token}, {"Sec-Fetch-Site": "same-site"}),
+    ):
+        answer = await desk.browser.post(f"{HOME}{place}/park", data=fields | {"reason": WHY}, headers=headers)
+        assert answer.status_code == 403
+        assert "Nothing was done" in answer.text
+    for reason, words in (
+        ("", "Say why"),
+        ("  ", "Say why"),
+        ("x" * 501, "longer than 500"),
+        ("4242 4242 4242 4242", "card"),
+    ):
+        page = await desk.send(f"{place}/park", reason=reason, token=token)
+        assert page.status == 422
+        assert words in desk.said()
+    desk.browser.cookies.clear()
+    answer = await desk.browser.post(f"{HOME}{place}/park", data={"token": token, "reason": WHY})
+    assert answer.headers["location"] == "/dashboard/sign-in"
+    assert await _actions(stage, sub) == []
+    assert (await stage.view(sub)).parked_since is None
+
+
+async def test_whoever_comes_from_another_site_comes_once_more_from_ours(desk: Desk) -> None:
+    """A strict cookie stays at home when a link of the Temporal UI is followed."""
+    desk.browser.cookies.clear()
+    page = await desk.open("/actions", **{"Sec-Fetch-Site": "cross-site"})
+    assert (page.status, page.text.count('http-equiv="refresh"')) == (200, 1)
+    assert f"{HOME}/actions" in page.links
+    assert "What support did" not in page.text
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/actions", "/subscriptions/sub_x", "/subscriptions/sub_x/reset", "/invoices/inv_x"]
+)
+async def test_nothing_is_shown_to_strangers(stranger: Desk, path: str) -> None:
+    answer = await stranger.browser.get(f"{HOME}{path}")
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/dashboard/sign-in")
+
+
+@pytest.mark.parametrize(
+    "path", ["/subscriptions/sub_none", "/subscriptions/sub_none/reset", "/others/gift_none", "/invoices/inv_none"]
+)
+async def test_what_there_is_not(desk: Desk, path: str) -> None:
+    page = await desk.open(path)
+    assert page.status == 404
+    assert "There is no such thing" in desk.said()
