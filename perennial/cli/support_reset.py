@@ -1,5 +1,6 @@
 """`perennial support steps | reset | batch-reset`."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from perennial.cli.output import Column, at, of
 from perennial.cli.replay import load_workflows
 from perennial.cli.session import FOUND_WRONG, note, run, unusable
 from perennial.cli.support_care import Actor, Reason, Subscription, who
+from perennial.domain.errors import EngineUnavailable
 from perennial.engine.context import Engine
 from perennial.support import batch, desk
 from perennial.support.batch import Item, Outcome
@@ -23,7 +25,7 @@ _STEPS = (
     Column("Step", of("name")),
     Column("What", of("words")),
     Column("Done", of("is_done")),
-    Column("Build", lambda step: step.build[:8]),
+    Column("Build", of("build")),
 )
 _AGAIN = (
     Column("No", of("number"), right=True),
@@ -39,7 +41,18 @@ _ITEMS = (
     Column("", of("words")),
 )
 
+_NOT_WELL = (Outcome.LAGGING, Outcome.DECIDED_AGAIN, Outcome.REFUSED)
+
 Go = Annotated[bool, typer.Option("--yes/--dry-run", help="Do it; else it is only shown what would be done.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """`left` were not looked at, for the reason `cut_off` if a part went away."""
+
+    items: list[Item]
+    left: int
+    cut_off: str = ""
 
 
 def steps(subscription: Subscription, as_json: Json = False) -> None:
@@ -104,7 +117,7 @@ def batch_reset(
     asking = who(reason, actor) if go else None
     workflows = load_workflows()
 
-    async def work(engine: Engine) -> list[Item]:
+    async def work(engine: Engine) -> _Batch:
         ids = await batch.found(engine, build=build, query=query)
         asked = f"build {build}" if build else f"query {query}"
         items = (
@@ -113,21 +126,26 @@ def batch_reset(
             else batch.batch(engine, workflows, ids, build=build)
         )
         done: list[Item] = []
-        async for item in items:
-            done.append(item)
-            note(f"{len(done)}/{len(ids)} {item.subscription}: {item.outcome.replace('_', ' ')} {item.to}")
-        return done
+        try:
+            async for item in items:
+                done.append(item)
+                note(f"{len(done)}/{len(ids)} {item.subscription}: {item.outcome.replace('_', ' ')} {item.to}")
+        except EngineUnavailable as away:
+            return _Batch(done, len(ids) - len(done), away.message)
+        return _Batch(done, len(ids) - len(done))
 
-    items = run(work)
-    counts = {outcome.value: sum(item.outcome is outcome for item in items) for outcome in Outcome}
+    made = run(work)
+    counts = {outcome.value: sum(item.outcome is outcome for item in made.items) for outcome in Outcome}
     if as_json:
-        output.print_json({"data": items, "counts": counts})
+        output.print_json({"data": made.items, "counts": counts, "left": made.left, "cut_off": made.cut_off})
     else:
-        output.show_table("Batch reset" if go else "Batch reset (dry run)", _ITEMS, items)
+        output.show_table("Batch reset" if go else "Batch reset (dry run)", _ITEMS, made.items)
         typer.echo(", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n) or "none was found")
+        if made.left:
+            typer.echo(f"{made.left} were not looked at{made.cut_off and f': {made.cut_off}'}. It is safe to repeat.")
         if not go and counts[Outcome.WOULD_RESET]:
             typer.echo("Nothing was done. With --yes and a --reason it is.")
-    if counts[Outcome.REFUSED] or counts[Outcome.LAGGING]:
+    if made.left or any(counts[outcome] for outcome in _NOT_WELL):
         raise typer.Exit(FOUND_WRONG)
 
 

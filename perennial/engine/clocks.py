@@ -6,6 +6,8 @@ is longer can jump over timers when a message arrives (see docs/architecture.md)
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -82,6 +84,28 @@ async def advance(
     if (to is None) == (by is None):
         message = "give either an instant or a duration"
         raise InvalidInput(message, field="to")
+    async with _held(engine, clock_id):
+        # Sooner than the relay would: what is used up is told in its own period.
+        await engine.write(lambda session: usage_alerts.tell_clock(session, clock_id, engine.clock()))
+        target = await engine.write(lambda session: _aim(session, clock_id, to, by))
+        await _move_all(engine, clock_id, target)
+        return await engine.write(lambda session: _arrive(session, clock_id, target))
+
+
+async def take_along(engine: Engine, clock_id: str, workflow_id: str) -> None:
+    """One workflow to where its clock stands, and nobody else: the others may stand still for reasons of their own.
+
+    Raises:
+        ClockAdvancing: the clock moves, and will take it along.
+    """
+    async with _held(engine, clock_id):
+        clock = await get(engine, clock_id)
+        await _move(engine, workflow_id, clock.now, asyncio.Semaphore())
+
+
+@asynccontextmanager
+async def _held(engine: Engine, clock_id: str) -> AsyncIterator[None]:
+    """Nobody else moves the clock. Raises ClockAdvancing: somebody does."""
     with await engine.connection() as guard:
         # Held by the connection: a process that dies in the middle lets go of it.
         held = await asyncio.to_thread(
@@ -90,11 +114,7 @@ async def advance(
         if not held:
             raise ClockAdvancing(clock_id)
         try:
-            # Sooner than the relay would: what is used up is told in its own period.
-            await engine.write(lambda session: usage_alerts.tell_clock(session, clock_id, engine.clock()))
-            target = await engine.write(lambda session: _aim(session, clock_id, to, by))
-            await _move_all(engine, clock_id, target)
-            return await engine.write(lambda session: _arrive(session, clock_id, target))
+            yield
         finally:
             await asyncio.to_thread(guard.execute, text("SELECT pg_advisory_unlock_all()"))
 

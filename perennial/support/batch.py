@@ -11,7 +11,7 @@ from perennial.contracts.workflows import SUBSCRIPTION
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, PerennialError
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.support.errors import NothingFails
-from perennial.support.histories import COMPLETED
+from perennial.support.histories import COMPLETED, Line, line_of
 from perennial.support.plan import Plan, plan
 from perennial.support.reset import life, planned, refuse_while_busy, reset
 from perennial.support.steps import Point, build_of, from_here
@@ -20,11 +20,14 @@ _PAGE = 500
 
 
 class Outcome(StrEnum):
-    """What became of one. `nothing_to_do`: it is well, or was reset already."""
+    """What became of one. `nothing_to_do`: it is well, or was reset already. `decided_again`: it was reset, and the
+    build that was to be taken back has decided it once more, for it still works.
+    """
 
     WOULD_RESET = "would_reset"
     RESET = "reset"
     LAGGING = "lagging"
+    DECIDED_AGAIN = "decided_again"
     NOTHING_TO_DO = "nothing_to_do"
     REFUSED = "refused"
 
@@ -57,13 +60,19 @@ async def batch(
     go: bool = False,
     why: str = "",
 ) -> AsyncIterator[Item]:
-    """One after the other: to before the first step that `build` decided, or to before what fails by today's code."""
+    """One after the other: to before the first step that `build` decided, or to before what fails by today's code.
+
+    Ends early when `build` still works: whatever is reset, it would decide again.
+    """
     for subscription in ids:
         try:
             wanted = await (
                 _to_build(engine, subscription, build) if build else _to_error(engine, workflows, subscription)
             )
-            yield await _done(engine, wanted, why=why) if go else _planned(wanted)
+            item = await _done(engine, wanted, build, why) if go else _planned(wanted)
+            yield item
+            if item.outcome is Outcome.DECIDED_AGAIN:
+                return
         except NothingFails as well:
             yield Item(subscription, Outcome.NOTHING_TO_DO, "", well.message.split(":")[0])
         except EngineUnavailable:
@@ -78,18 +87,22 @@ async def _to_error(engine: Engine, workflows: Sequence[type], subscription: str
 
 async def _to_build(engine: Engine, subscription: str, build: str) -> Plan:
     line, steps = await life(engine, subscription)
-    points = [
-        Point(run.id, event.event_id)
-        for run in line.runs
-        for event in run.events
-        if event.event_type == COMPLETED and build_of(event) == build
-    ]
+    points = _decided_by(build, line)
     if not points:
         raise NothingDecided(subscription, build)
     await refuse_while_busy(engine, subscription)
     again = from_here(steps, line, points[0])
     to = f"{again[0].number} {again[0].name}" if again else "where it stands, after its last step"
     return await plan(engine, line, steps, points[0], to, f"decided by build {build}")
+
+
+def _decided_by(build: str, line: Line) -> list[Point]:
+    return [
+        Point(run.id, event.event_id)
+        for run in line.runs
+        for event in run.events
+        if event.event_type == COMPLETED and build_of(event) == build
+    ]
 
 
 class NothingDecided(NothingFails):
@@ -101,8 +114,11 @@ def _planned(wanted: Plan) -> Item:
     return Item(wanted.subscription, Outcome.WOULD_RESET, wanted.to, _words(wanted))
 
 
-async def _done(engine: Engine, wanted: Plan, *, why: str) -> Item:
+async def _done(engine: Engine, wanted: Plan, build: str | None, why: str) -> Item:
     done = await reset(engine, wanted, why=why)
+    if build and _decided_by(build, await line_of(engine, wanted.subscription)):
+        words = f"reset, but build {build} has decided it again: take that build away, then repeat this"
+        return Item(wanted.subscription, Outcome.DECIDED_AGAIN, wanted.to, words)
     outcome = Outcome.RESET if done.is_caught_up else Outcome.LAGGING
     words = _words(wanted) if done.is_caught_up else "reset, but it has not arrived yet: `perennial support stuck`"
     return Item(wanted.subscription, outcome, wanted.to, words)

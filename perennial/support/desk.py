@@ -17,7 +17,7 @@ from perennial.support import rebuild as rebuilding
 from perennial.support import reset as resetting
 from perennial.support import retry as retrying
 from perennial.support.audit import Who, audited
-from perennial.support.batch import Item
+from perennial.support.batch import Item, Outcome
 from perennial.support.plan import Plan
 from perennial.support.rebuild import Rebuilt
 from perennial.support.reset import Reset
@@ -41,7 +41,10 @@ async def reset(engine: Engine, who: Who, wanted: Plan, request_id: str | None =
 async def batch_reset(
     engine: Engine, who: Who, workflows: Sequence[type], ids: Sequence[str], *, build: str | None, asked: str
 ) -> AsyncIterator[Item]:
-    """Each reset is an action of its own; `asked` is the build or the query, as the reason why it was among them."""
+    """Each reset is an action of its own; `asked` is the build or the query, as the reason why it was among them.
+
+    Ends early when that build still works (see `perennial.support.batch`).
+    """
     for subscription in ids:
         why = Who(who.actor, f"{who.reason} ({asked})")
 
@@ -49,7 +52,10 @@ async def batch_reset(
             items = batches.batch(engine, workflows, [subscription], build=build, go=True, why=_in_temporal(number))
             return await anext(items)
 
-        yield await audited(engine, why, "reset", subscription, work, lambda item: f"{item.outcome}: {item.words}")
+        item = await audited(engine, why, "reset", subscription, work, lambda item: f"{item.outcome}: {item.words}")
+        yield item
+        if item.outcome is Outcome.DECIDED_AGAIN:
+            return
 
 
 async def rebuild(engine: Engine, who: Who, subscription: str) -> Rebuilt:

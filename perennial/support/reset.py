@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial.checks.look import look_at
 from perennial.contracts.workflows import Progress
 from perennial.db.models import Subscription
-from perennial.domain.errors import CommandRefused, EngineUnavailable
+from perennial.domain.errors import ClockAdvancing, CommandRefused, EngineUnavailable
 from perennial.engine import clocks, subscriptions
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
@@ -126,19 +126,26 @@ async def reset(engine: Engine, wanted: Plan, *, why: str, request_id: str | Non
 
 
 async def _caught_up(engine: Engine, subscription: str) -> bool:
-    """A reset run has its own time put back; a test clock, asked to go where it stands, takes it along."""
+    """Whether it arrives in time. The reset is done, whatever keeps it now: `support stuck` says what."""
+    try:
+        async with asyncio.timeout(WATCHED_SECONDS):
+            await _follow(engine, subscription)
+    except (TimeoutError, ClockAdvancing, EngineUnavailable):
+        return False
+    return True
+
+
+async def _follow(engine: Engine, subscription: str) -> None:
+    """A reset run has its own time put back; it is taken along to where its test clock stands."""
     row = await subscriptions.get(engine, subscription)
     if row.test_clock_id:
         if row.ended_at:
             await rebuild(engine, subscription)  # a clock does not move what its row says has ended
-        clock = await clocks.get(engine, row.test_clock_id)
-        await clocks.advance(engine, clock.id, to=clock.now)
-    deadline = time.monotonic() + WATCHED_SECONDS
-    while not await _is_at_rest(engine, row):
-        if time.monotonic() > deadline:
-            return False
+        await clocks.take_along(engine, row.test_clock_id, subscription)
+    while True:
+        if await _is_at_rest(engine, row):
+            return
         await asyncio.sleep(_POLL_SECONDS)
-    return True
 
 
 async def _is_at_rest(engine: Engine, row: Subscription) -> bool:
