@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,7 +29,7 @@ pid {folder}/nginx.pid;
 error_log stderr;
 events {{ }}
 http {{
-    access_log off;
+    access_log {folder}/images-own.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -72,7 +73,8 @@ def render(root: Path, folder: Path, ports: dict[str, int]) -> None:
     """As the image does at its start: variables filled in; here also the names of the other containers."""
     text = (root / "deploy/nginx/templates/perennial.conf.template").read_text()
     text = text.replace("${PERENNIAL_CODEC_TOKEN}", TOKEN).replace("/etc/nginx/conf.d/operators", f"{folder}/operators")
-    assert "${" not in text
+    assert re.findall(r"\$\{([A-Z_]+)\}", text) == []
+    text = text.replace("/var/log/nginx/access.log", f"{folder}/access.log")
     for place in ("api-1:8080", "api-2:8080", "temporal-ui:8080", "codec:8234"):
         assert place in text
         text = text.replace(place, f"127.0.0.1:{ports[place.partition(':')[0]]}")
@@ -115,6 +117,9 @@ def test_customers_and_operators_reach_what_is_theirs(root: Path, tmp_path: Path
         assert api.get("/nginx-health").status_code == 204
         assert api.get("/metrics").status_code == 404
 
+        paid = api.get("/pay/inv_1/a-secret?mail=ada@example.com", headers={"Referer": "http://a-secret/"})
+        assert paid.text.split()[1] == "/pay/inv_1/a-secret?mail=ada@example.com"
+
         first.close()
         assert [api.get("/v1/plans").text.split()[0] for _ in range(10)] == ["api-2"] * 10
 
@@ -123,6 +128,29 @@ def test_customers_and_operators_reach_what_is_theirs(root: Path, tmp_path: Path
         sign_in = {"Authorization": f"Basic {base64.b64encode(b'ada:opensesame').decode()}"}
         assert ui.get("/namespaces", headers=sign_in).text == "temporal-ui /namespaces None"
         assert ui.get("/codec/decode", headers=sign_in).text == f"codec /decode Bearer {TOKEN}"
+    logged = (tmp_path / "access.log").read_text()
+    assert '"GET /pay/inv_1/***" 200 ' in logged
+    assert '"GET /v1/plans" 200 ' in logged
+    assert "secret" not in logged
+    assert "ada@" not in logged
+    assert (tmp_path / "images-own.log").read_text() == ""
+
+
+def test_a_link_that_pays_is_in_no_log_of_errors(root: Path, tmp_path: Path) -> None:
+    """Nobody answers behind nginx, and it says so of every other request."""
+    ports = {name: free_port() for name in ("api-1", "api-2", "temporal-ui", "codec", "8080", "8233")}
+    render(root, tmp_path, ports)
+    with ExitStack() as running:
+        nginx = ChildProcess("nginx", command(tmp_path), log_path=tmp_path / "log")
+        nginx.start()
+        running.callback(nginx.stop)
+        wait_for(ports["8080"], nginx, tmp_path / "log")
+        api = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ports['8080']}", trust_env=False))
+        assert [api.get(path).status_code for path in ("/pay/inv_1/a-secret", "/v1/plans")] == [502, 502]
+    told = (tmp_path / "log").read_text() + (tmp_path / "access.log").read_text()
+    assert '"GET /v1/plans HTTP/1.1"' in told
+    assert '"GET /pay/inv_1/***" 502 ' in told
+    assert "secret" not in told
 
 
 def wait_for(port: int, nginx: ChildProcess, log: Path) -> None:
