@@ -17,8 +17,9 @@ GatewayError
 The port of notifications is `perennial.notifications.port`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -314,6 +315,22 @@ class RedirectsToBank(Protocol):
 
         Raises as `charge` does; GatewayRefused when there is no such charge.
         """
+
+
+@runtime_checkable
+class ListsDisputes(Protocol):
+    """A gateway that can be asked for its disputes, and not only tells them by webhooks."""
+
+    def disputes(self, since: datetime) -> Sequence[GatewayEvent]:
+        """Each that was opened or decided since (UTC), as its newest event tells it. Raises GatewayError."""
+
+
+@runtime_checkable
+class KeepsReferences(Protocol):
+    """A gateway that writes down in our database what its objects are called by us."""
+
+    def recall(self, since: datetime) -> int:
+        """Write down again what its lists hold since (UTC) and is not there; how much. Raises GatewayError."""
 
 
 @runtime_checkable

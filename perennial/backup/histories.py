@@ -17,9 +17,15 @@ _SINCE = (
 )
 
 
+HEARD_OF_DISPUTE = "dispute_event"
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An activity that was completed: of whom, when (UTC), what it was handed and what it answered, still encoded."""
+    """An activity that was completed: of whom, when (UTC), what it was handed and what it answered, still encoded.
+
+    Or that a subscription heard of a dispute: the signal stands in the place of the activity.
+    """
 
     at: datetime
     subject: str
@@ -65,6 +71,9 @@ def _completed(history: WorkflowHistory) -> list[Done]:
     for event in history.events:
         if event.HasField("activity_task_scheduled_event_attributes"):
             scheduled[event.event_id] = event
+        elif event.workflow_execution_signaled_event_attributes.signal_name == HEARD_OF_DISPUTE:
+            said = event.workflow_execution_signaled_event_attributes
+            found.append(_heard(history, event, tuple(said.input.payloads)))
         elif event.HasField("activity_task_completed_event_attributes"):
             result = event.activity_task_completed_event_attributes
             task = scheduled[result.scheduled_event_id].activity_task_scheduled_event_attributes
@@ -80,3 +89,8 @@ def _completed(history: WorkflowHistory) -> list[Done]:
                 )
             )
     return found
+
+
+def _heard(history: WorkflowHistory, event: HistoryEvent, given: tuple[Any, ...]) -> Done:
+    at = event.event_time.ToDatetime(tzinfo=UTC)
+    return Done(at, history.workflow_id, history.run_id, event.event_id, HEARD_OF_DISPUTE, given, ())

@@ -18,7 +18,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from perennial.backup import database, gaps
-from perennial.backup.histories import Done, done_since
+from perennial.backup.disputes import Disputes
+from perennial.backup.histories import HEARD_OF_DISPUTE, Done, done_since
 from perennial.backup.look_only import LookOnly, Memory
 from perennial.backup.numbering import Numbering
 from perennial.backup.restore import DatabaseInUse
@@ -26,8 +27,10 @@ from perennial.contracts import activities as tasks
 from perennial.db.repositories import invoices
 from perennial.db.repositories.numbers import CREDIT_NOTE, INVOICE
 from perennial.domain import keys
+from perennial.domain.subscription.commands import DisputeEvent
 from perennial.domain.subscription.effects import Paper, PaymentFact
 from perennial.engine.context import Engine
+from perennial.ports import KeepsReferences
 
 # The clocks of PostgreSQL and Temporal may be apart; what is told again although it is there is found done.
 MARGIN = timedelta(minutes=5)
@@ -50,19 +53,24 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`told` activities of `subjects` were run again; `messages` were not sent again. The rest is what is lost."""
+    """`told` activities of `subjects` were run again; `messages` were not sent again; `disputes` were booked and
+    `references` of gateways written again. The rest is what is lost.
+    """
 
     told: int
     subjects: int
     messages: int
+    disputes: int
+    references: int
     customers: tuple[str, ...]
     payment_methods: tuple[str, ...]
+    lost_disputes: tuple[str, ...]
     stopped: tuple[Stopped, ...]
     unknown: Mapping[str, int]
 
     @property
     def is_whole(self) -> bool:
-        return not (self.customers or self.payment_methods or self.stopped or self.unknown)
+        return not (self.customers or self.payment_methods or self.lost_disputes or self.stopped or self.unknown)
 
 
 class _Differs(Exception):
@@ -75,25 +83,28 @@ async def recover(engine: Engine, since: datetime, build: Build) -> Recovered:
     Raises:
         DatabaseInUse: API, workers or relays hold connections to the database.
         EngineUnavailable: PostgreSQL or Temporal is away.
+        GatewayError: a gateway does not answer.
     """
     await asyncio.to_thread(_require_quiet, engine)
     done = await done_since(engine, since - MARGIN)
-    return await _Recovery(engine, build).tell(done)
+    references = await asyncio.to_thread(_recall, engine, since - MARGIN)
+    return await _Recovery(engine, build, since - MARGIN).tell(done, references)
 
 
 class _Recovery:
-    def __init__(self, engine: Engine, build: Build) -> None:
+    def __init__(self, engine: Engine, build: Build, since: datetime) -> None:
         self._engine = engine
+        self._disputes = Disputes(engine, since)
         self._memory = Memory()
         gateways = engine.gateways.each(lambda gateway: LookOnly(gateway, self._memory))
         self._activities = build(replace(engine, gateways=gateways))
         self._stand_ins = gaps.StandIns()
         self._stopped: dict[str, Stopped] = {}
 
-    async def tell(self, done: Iterable[Done]) -> Recovered:
+    async def tell(self, done: Iterable[Done], references: int) -> Recovered:
         engine, known, unknown = self._engine, [], Counter[str]()
         for one in done:
-            if one.activity in self._activities:
+            if one.activity in self._activities or one.activity == HEARD_OF_DISPUTE:
                 known.append((one, await self._task(one), await self._answer(one)))
             else:
                 unknown[one.activity] += 1
@@ -101,28 +112,37 @@ class _Recovery:
         numbering = await engine.write(lambda session: Numbering(session, promised))
         told = 0
         for one, task, answer in known:
-            if one.subject not in self._stopped:
+            if isinstance(task, DisputeEvent):
+                await asyncio.to_thread(self._disputes.hear, task)
+            elif one.subject not in self._stopped:
                 told += await asyncio.to_thread(self._tell_one, one, task, answer, numbering)
         messages = await engine.write(lambda session: self._finish(session, numbering))
+        await asyncio.to_thread(self._disputes.rest)
         return Recovered(
             told=told,
             subjects=len({one.subject for one, _, _ in known}),
             messages=messages,
+            disputes=len(self._disputes.booked),
+            references=references,
             customers=tuple(sorted(self._stand_ins.customers)),
             payment_methods=tuple(sorted(self._stand_ins.payment_methods)),
+            lost_disputes=tuple(sorted(self._disputes.lost)),
             stopped=tuple(self._stopped.values()),
             unknown=dict(unknown),
         )
 
     async def _task(self, one: Done) -> Any:
+        if one.activity == HEARD_OF_DISPUTE:
+            [heard] = await self._engine.temporal.data_converter.decode(one.given, [DisputeEvent])
+            return heard
         kind = get_type_hints(self._activities[one.activity])["task"]
         [task] = await self._engine.temporal.data_converter.decode(one.given, [kind])
         return task
 
     async def _answer(self, one: Done) -> Any:
-        kind = get_type_hints(self._activities[one.activity])["return"]
         if not one.answered:
             return None
+        kind = get_type_hints(self._activities[one.activity])["return"]
         [answer] = await self._engine.temporal.data_converter.decode(one.answered, [kind])
         return answer
 
@@ -194,6 +214,11 @@ class _Recovery:
         self._stand_ins.finish(session, now)
         gaps.catch_clocks_up(session)
         return gaps.tell_nobody_again(session, now)
+
+
+def _recall(engine: Engine, since: datetime) -> int:
+    """First of all: by its references a gateway finds what the histories speak of."""
+    return sum(gateway.recall(since) for gateway in engine.gateways if isinstance(gateway, KeepsReferences))
 
 
 def _require_quiet(engine: Engine) -> None:

@@ -111,7 +111,8 @@ def recover(
 
 def _tell(done: "Recovered") -> None:
     typer.echo(
-        f"Written again: {done.told} activities of {done.subjects} workflows; {done.messages} messages not sent again."
+        f"Written again: {done.told} activities of {done.subjects} workflows; {done.messages} messages not sent again;"
+        f" {done.disputes} disputes, {done.references} references of gateways."
     )
     for one in done.stopped:
         typer.echo(f"{one.subject}: given up at `{one.activity}` of {one.at:%Y-%m-%d %H:%M} UTC: {one.reason}")
@@ -119,6 +120,8 @@ def _tell(done: "Recovered") -> None:
         typer.echo(f"{customer}: a customer whose name and address are lost")
     for method in done.payment_methods:
         typer.echo(f"{method}: a payment method that is lost; its customer has to give it again")
+    for dispute in done.lost_disputes:
+        typer.echo(f"{dispute}: a dispute that its gateway does not list; its next webhook books it")
     for name, count in done.unknown.items():
         typer.echo(f"{name}: {count} times, not run again")
     typer.echo(

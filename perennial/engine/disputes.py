@@ -36,13 +36,17 @@ def is_dispute(event: GatewayEvent) -> bool:
     return event.kind in _STATUS
 
 
+def status_of(event: GatewayEvent) -> DisputeStatus:
+    return _STATUS[event.kind]
+
+
 async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
     """Book it and pass it on; safe to repeat. A dispute of a charge that is none of ours changes nothing.
 
     Raises:
         EngineUnavailable: the gateway has to send it again.
     """
-    booked = await engine.write(lambda session: _book(engine, session, gateway, event))
+    booked = await engine.write(lambda session: book(engine, session, gateway, event))
     if booked is None:
         return
     _log.warning("charge_disputed", gateway=gateway, dispute=booked.id, status=booked.status.value)
@@ -83,7 +87,10 @@ async def simulate(engine: Engine, payment_id: str, outcome: DisputeStatus, reas
     return await asyncio.to_thread(gateway.decide_dispute, ref, won=outcome is DisputeStatus.WON)
 
 
-def _book(engine: Engine, session: Session, gateway: str, event: GatewayEvent) -> Booked | None:
+def book(
+    engine: Engine, session: Session, gateway: str, event: GatewayEvent, at: datetime | None = None
+) -> Booked | None:
+    """`at`: domain time, else when it is heard. None when the charge is none of ours, or nothing was taken."""
     if event.charge_key is None or event.amount <= 0:
         return None
     return disputes.book(
@@ -96,7 +103,7 @@ def _book(engine: Engine, session: Session, gateway: str, event: GatewayEvent) -
             amount=event.amount,
             currency=event.currency,
             reason=event.decline_code,
-            at=domain_time(engine, session, event.charge_key),
+            at=at or domain_time(engine, session, event.charge_key),
         ),
     )
 

@@ -1,5 +1,6 @@
 """Every request that the adapter makes is one that Stripe documents, and the judge can tell."""
 
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from tests.support.stripe.world import ASKS_FOR_3DS, new_card
 # Everything the adapter asks of Stripe. A new call belongs here, with its malformed twins below.
 OPERATIONS = frozenset(
     {
+        "GetDisputes",
         "GetPaymentIntents",
         "GetPaymentIntentsIntent",
         "GetPaymentMethodsPaymentMethod",
@@ -33,6 +35,8 @@ REMOVE = None
 
 # Per operation: one change of the real request that makes it wrong (None takes the parameter away).
 MALFORMED: list[tuple[str, str, str | None]] = [
+    ("GetDisputes", "created[since]", "1"),
+    ("GetDisputes", "status", "open"),
     ("GetPaymentIntents", "limit", "many"),
     ("GetPaymentIntents", "created[since]", "1"),
     ("GetPaymentIntents", "order", "asc"),
@@ -100,6 +104,8 @@ def life(stripe: StripeGateway, stand: StandIn) -> list[Recorded]:
     started = stripe.charge(on_session)
     stripe.authentication_url(started.gateway_ref, "https://shop.example/back")
     stripe.payments(stripe.payments(None, 1).next, 10)
+    stripe.recall(datetime.now(UTC))
+    stripe.disputes(datetime.now(UTC))
     return stand.recorded[began:]
 
 

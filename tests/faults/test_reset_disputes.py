@@ -21,7 +21,8 @@ async def bank(stage: Stage, sub: str, outcome: DisputeStatus, becomes: str) -> 
     kind = GatewayEventKind.DISPUTE_OPENED
     if outcome is not DisputeStatus.OPEN:
         kind = GatewayEventKind(f"dispute_{outcome.value}")
-    event = GatewayEvent(f"evt_{ref}_{outcome}", kind, row.key, ref, None, None, row.amount, row.currency)
+    reason = "fraudulent" if outcome is DisputeStatus.OPEN else None
+    event = GatewayEvent(f"evt_{ref}_{outcome}", kind, row.key, ref, None, reason, row.amount, row.currency)
     await disputes.hear(stage.engine, "simulator", event)
 
     async def is_so() -> bool:

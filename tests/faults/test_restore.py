@@ -21,14 +21,16 @@ from perennial.backup.restore import DatabaseInUse, restore
 from perennial.backup.take import take
 from perennial.checks import CHECKS, run_checks
 from perennial.cli.migrations import upgrade
+from perennial.domain.disputes import DisputeStatus
 from perennial.domain.drafts import CollectBy
 from perennial.domain.subscription.commands import RefundPolicy, When
-from perennial.engine import credits, demo_catalog, gifts
+from perennial.engine import credits, demo_catalog, disputes, gifts
 from perennial.engine.context import Engine, open_engine
 from perennial.engine.credits import NewGrant
 from perennial.gateways.registry import prepare_gateway
-from perennial.gateways.simulator.witness import witness
+from perennial.gateways.simulator.witness import Witness, witness
 from perennial.stack import Stack
+from tests.faults.test_reset_disputes import bank
 from tests.replay.scene import authenticate, buy_gift, one_off_invoice
 from tests.support.stage import Stage, at
 from worker import build_worker
@@ -50,6 +52,7 @@ SAME = {
     " ORDER BY document_id, document_position, line_position",
     # A link to a bank is not kept anywhere, and who may ask the gateway is another process.
     "payment_attempts": "SELECT to_jsonb(t) - 'action_url' - 'sender' FROM payment_attempts t ORDER BY id",
+    "disputes": "SELECT to_jsonb(t) FROM disputes t ORDER BY id",
     "refunds": "SELECT to_jsonb(t) FROM refunds t ORDER BY id",
     "number_series": "SELECT to_jsonb(t) FROM number_series t ORDER BY name",
     "service_spans": "SELECT to_jsonb(t) FROM service_spans t ORDER BY subscription_id, starts_at",
@@ -142,6 +145,7 @@ async def live_until_the_backup(stage: Stage) -> dict[str, str]:
         "upgrades": await stage.subscribe(clock),
         "downgrades": await stage.subscribe(clock, "team-monthly", quantity=5),
         "leaves": await stage.subscribe(clock),
+        "disputed": await stage.subscribe(clock),
         "asked": await stage.subscribe(clock, card="pm_card_authenticationRequired"),
     }
     await authenticate(stage, named["asked"])
@@ -163,8 +167,23 @@ async def live_on(stage: Stage, named: dict[str, str]) -> None:
     _, named["gifted"] = await gifts.claim(stage.engine, code, await stage.customer(None))
     await gifts.cancel(stage.engine, named["taken_back"])
     await stage.advance(named["clock"], "2026-03-20 10:00")
+    await bank(stage, named["disputed"], DisputeStatus.OPEN, "paused")
     await stage.send(named["steady"], "change_quantity", quantity=2)
+    await stage.advance(named["clock"], "2026-04-02 10:00")
+    await bank(stage, named["disputed"], DisputeStatus.WON, "active")
     await stage.advance(named["clock"], "2026-04-20 10:00")
+
+
+async def contest(stage: Stage, gift: str) -> None:
+    """The bank takes the money of a gift back. The webhook is lost with the database: nobody has sent it yet."""
+    [(payment,)] = await stage.rows(
+        "SELECT a.id FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id WHERE i.gift_id = :id", id=gift
+    )
+    await disputes.simulate(stage.engine, payment, DisputeStatus.OPEN)
+
+
+def contested(books: Witness) -> int:
+    return sum(capture.disputed for capture in books.captures)
 
 
 async def test_what_was_lost_is_written_again_as_it_was(two: Two) -> None:
@@ -181,13 +200,15 @@ async def test_what_was_lost_is_written_again_as_it_was(two: Two) -> None:
     assert {attempt["status"] for attempt in before["payment_attempts"]} >= {"succeeded", "declined", "canceled"}
     assert before["credit_notes"]
     assert before["refunds"]
+    assert [dispute["status"] for dispute in before["disputes"]] == ["won"]
 
     since = restore_old(two)
     async with two.engine(two.restored) as engine:
         assert await failing(engine) != {}
         done = await recover(engine, since, writers)
 
-        assert (done.stopped, done.unknown, done.payment_methods) == ((), {}, ())
+        assert (done.stopped, done.unknown, done.payment_methods, done.lost_disputes) == ((), {}, (), ())
+        assert done.disputes == 1
         for name, query in SAME.items():
             assert rows(engine.db, query) == before[name], name
         assert await failing(engine) == {}
@@ -195,7 +216,7 @@ async def test_what_was_lost_is_written_again_as_it_was(two: Two) -> None:
         assert rows(engine.db, "SELECT count(*) FROM outbox_messages WHERE delivered_at IS NULL") == [0]
         # Once more changes nothing.
         again = await recover(engine, since, writers)
-        assert (again.told, again.stopped) == (done.told, ())
+        assert (again.told, again.stopped, again.disputes) == (done.told, (), 0)
         for name, query in SAME.items():
             assert rows(engine.db, query) == before[name], name
 
@@ -218,11 +239,13 @@ async def test_what_no_history_holds_is_named_and_nothing_false_is_written(two: 
             clock = await stage.clock("2026-01-31 10:00")
             steady = await stage.subscribe(clock)
             used = await stage.subscribe(clock, "api-monthly")
+            given = await buy_gift(stage, clock, await stage.customer())
             await stage.advance(clock, "2026-02-10 10:00")
 
             await asyncio.to_thread(take, two.lost, two.folder)
 
             newcomer = await stage.subscribe(clock)
+            await contest(stage, given)
             await stage.use(used, "api_call", at("2026-02-10 09:00"), 50_000)
             await stage.advance(clock, "2026-04-05 10:00")
         metered = (await stage.bills(used))[1].amount_due
@@ -238,6 +261,8 @@ async def test_what_no_history_holds_is_named_and_nothing_false_is_written(two: 
         [stopped] = done.stopped
         assert (stopped.subject, stopped.activity) == (used, "bill")
         assert f"came to {metered} ({metered} due) USD minor units" in stopped.reason
+        # Of a gift's dispute no history knows: the gateway does.
+        assert rows(engine.db, "SELECT status || ' ' || amount FROM disputes") == [f"open {contested(charged)}"]
         # What could be written is right; the rest is found by the checks, for it was charged.
         assert await failing(engine) == {} or "gateway_agrees" in await failing(engine)
         assert witness(engine.db) == charged

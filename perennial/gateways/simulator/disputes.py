@@ -1,9 +1,11 @@
 """A cardholder contests a charge, and the bank decides. A charge is disputed once at most."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection, text
 
 from perennial.gateways.simulator import books
-from perennial.ports import GatewayRefused
+from perennial.ports import GatewayEvent, GatewayEventKind, GatewayRefused
 
 # What the bank takes back is what the merchant still has of the charge.
 _OPEN = text(
@@ -44,6 +46,17 @@ WITH disputed AS (
 SELECT charge_key FROM decided
 """
 )
+# A decision comes after what it decides; only what was opened bears a reason.
+_SINCE = text(
+    """
+SELECT DISTINCT ON (e.gateway_ref) e.event_id, e.kind, e.charge_key, e.gateway_ref, e.amount, e.currency,
+       (SELECT o.decline_code FROM simulator.events o
+        WHERE o.gateway_ref = e.gateway_ref AND o.kind = 'dispute_opened') AS reason
+FROM simulator.events e
+WHERE e.kind IN ('dispute_opened', 'dispute_won', 'dispute_lost') AND e.created_at >= :since
+ORDER BY e.gateway_ref, e.id DESC
+"""
+)
 _WON = text("SELECT 1 FROM simulator.entries WHERE charge_key = :charge_key AND movement = 'dispute_won' LIMIT 1")
 
 
@@ -71,6 +84,23 @@ def decide(connection: Connection, gateway_ref: str, *, won: bool) -> str:
 
 def is_won(connection: Connection, charge_key: str) -> bool:
     return connection.execute(_WON, {"charge_key": charge_key}).first() is not None
+
+
+def since(connection: Connection, at: datetime) -> list[GatewayEvent]:
+    """The newest event of each dispute that something happened to since."""
+    return [
+        GatewayEvent(
+            event_id=row.event_id,
+            kind=GatewayEventKind(row.kind),
+            charge_key=row.charge_key,
+            gateway_ref=row.gateway_ref,
+            status=None,
+            decline_code=row.reason,
+            amount=row.amount,
+            currency=row.currency,
+        )
+        for row in connection.execute(_SINCE, {"since": at})
+    ]
 
 
 def _event(dispute: str, what: str) -> str:

@@ -1,8 +1,9 @@
 """The simulator behind the gateway port. See README.md for the test cards."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from time import sleep
 from urllib.parse import urlencode
 
@@ -192,6 +193,10 @@ class SimulatorGateway:
         """The bank decides the open dispute of a charge, for the merchant or against. Raises GatewayRefused."""
         with self._transaction() as connection:
             return disputes.decide(connection, gateway_ref, won=won)
+
+    def disputes(self, since: datetime) -> Sequence[GatewayEvent]:
+        with self._statements() as connection:
+            return disputes.since(connection, since)
 
     def update_card(self, token: str) -> None:
         """The card's bank issues a new card behind the token. Raises UnknownToken."""

@@ -53,7 +53,7 @@ class Charges:
         known, _ = self._references.begin(Kind.CHARGE, request.key, fingerprint, request.token)
         if known.answer == _CANCELED:
             return ChargeResult(ChargeStatus.CANCELED, "")
-        if known.fingerprint != fingerprint:
+        if known.fingerprint not in {fingerprint, ""}:
             raise IdempotencyConflict(f"{request.key} was used for another charge")
         if known.object_id is not None and (found := self._look_up(known.object_id)):
             return found

@@ -1,6 +1,7 @@
 """Stripe behind the gateway port; each story is told in a module of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -11,6 +12,7 @@ from perennial.gateways.stripe.amounts import CURRENCIES
 from perennial.gateways.stripe.charges import Charges
 from perennial.gateways.stripe.client import Client
 from perennial.gateways.stripe.methods import Methods
+from perennial.gateways.stripe.recall import Recall
 from perennial.gateways.stripe.reconciliation import Reconciliation
 from perennial.gateways.stripe.references import Kind, References
 from perennial.gateways.stripe.refunds import Refunds
@@ -60,6 +62,7 @@ class StripeGateway:
         self._charges = Charges(self._client, self._references, self._methods)
         self._refunds = Refunds(self._client, self._references, self._charges)
         self._reconciliation = Reconciliation(self._client, self._references)
+        self._recall = Recall(self._client, self._references)
 
     def create_schema(self) -> None:
         """Make the table of references where it is missing."""
@@ -102,6 +105,12 @@ class StripeGateway:
 
     def authentication_url(self, gateway_ref: str, return_url: str) -> str | None:
         return self._charges.authentication_url(gateway_ref, return_url)
+
+    def disputes(self, since: datetime) -> Sequence[GatewayEvent]:
+        return self._recall.disputes(since, self._key_of)
+
+    def recall(self, since: datetime) -> int:
+        return self._recall.references(since)
 
     def _key_of(self, intent_id: str) -> str | None:
         known = self._references.by_object(Kind.CHARGE, intent_id)

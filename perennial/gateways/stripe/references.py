@@ -84,6 +84,14 @@ ON CONFLICT (kind, key) DO UPDATE SET answer = :answer
 WHERE objects.object_id IS NULL AND objects.answer IS NULL
 """
 )
+_RESTORE = text(
+    """
+INSERT INTO stripe.objects (kind, key, fingerprint, object_id, owner, created_at)
+VALUES (:kind, :key, '', :object_id, :owner, :created_at)
+ON CONFLICT (kind, key) DO UPDATE SET object_id = EXCLUDED.object_id
+WHERE objects.object_id IS NULL AND objects.answer IS NULL
+"""
+)
 _SPEND = text("UPDATE stripe.objects SET spent = spent + 1 WHERE kind = :kind AND key = :key AND spent = :spent")
 # The idempotency key that made the object would be answered with it for 24 hours: it is spent.
 _FORGET = text(
@@ -102,6 +110,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
+    """`fingerprint` is empty when the row was lost and is written again: the object itself is what was asked for."""
+
     key: str
     fingerprint: str
     object_id: str | None
@@ -151,6 +161,12 @@ class References:
     def bar(self, kind: Kind, key: str, answer: str) -> Reference:
         """The same for a key that may not have been seen yet: what comes later finds this outcome."""
         return self._write(_BAR, kind, key, answer=answer)
+
+    def restore(self, kind: Kind, key: str, object_id: str, owner: str, created_at: datetime) -> bool:
+        """Write down what Stripe says of a key whose row was lost; False when it is there."""
+        values = {"kind": kind, "key": key, "object_id": object_id, "owner": owner, "created_at": created_at}
+        with self._statements() as connection:
+            return connection.execute(_RESTORE, values).rowcount == 1
 
     def spend(self, kind: Kind, reference: Reference) -> None:
         """The idempotency key of this row is used up."""

@@ -36,7 +36,7 @@ class Refunds:
             raise GatewayRefused(f"no charge {request.gateway_ref} ({request.charge_key})")
         fingerprint = _fingerprint(request)
         known, is_new = self._references.begin(Kind.REFUND, request.key, fingerprint, request.gateway_ref)
-        if known.fingerprint != fingerprint:
+        if known.fingerprint not in {fingerprint, ""}:
             raise IdempotencyConflict(f"{request.key} was used for another refund")
         if not is_new and (found := self._find(known)):
             return found

@@ -79,6 +79,14 @@ def _event(event_id: str, name: str, thing: _Object, key_of: KeyOf) -> GatewayEv
     return GatewayEvent(event_id, kind, None, str(thing.get("id", "")), None, None, 0, "XXX")
 
 
+def dispute(event_id: str, thing: _Object, key_of: KeyOf) -> GatewayEvent | None:
+    """What the newest event of a dispute would tell; None for an inquiry, which takes no money."""
+    if thing["status"].startswith(_INQUIRY):
+        return None
+    kind = _DISPUTES.get(thing["status"], GatewayEventKind.DISPUTE_OPENED)
+    return _about_payment(event_id, kind, thing, key_of, decline_code=thing.get("reason"))
+
+
 def _payment(event_id: str, thing: _Object, key_of: KeyOf) -> GatewayEvent:
     found = result(stripe.PaymentIntent.construct_from(thing, None))
     return GatewayEvent(

@@ -51,6 +51,8 @@ class Manners:
     return_urls: dict[str, str] = field(default_factory=dict)
     # In the order of creation, and each as last seen.
     intents: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    # localstripe has none: what banks have said, as Stripe tells it.
+    disputes: list[dict[str, Any]] = field(default_factory=list)
     # Stripe holds a payment while a request changes it; here all are held at once.
     held: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,6 +85,15 @@ class Manners:
             case ["PostRefunds"]:
                 with self.held:
                     return self._refund(body)
+        return self._listed_since(name, query) if "created" in query else None
+
+    def _listed_since(self, name: str, query: str) -> Answer | None:
+        match name:
+            case "GetDisputes":
+                return 200, _created_since(query, "/v1/disputes", self.disputes)
+            case "GetRefunds":
+                known = self._forward("GET", "/v1/refunds", "limit=100", "")[1]["data"]
+                return 200, _created_since(query, "/v1/refunds", known)
         return None
 
     def authenticate(self, intent: str, *, success: bool) -> None:
@@ -201,14 +212,15 @@ class Manners:
         intent.pop("charges", None)
         intent["latest_charge"] = charge if expanded or charge is None else charge["id"]
         token = raw["payment_method"] or (charge or {}).get("payment_method")
+        refused = {"type": "card_error", "payment_method": {"id": token, "object": "payment_method"}}
         if intent["id"] in self.wants_customer:
             intent |= {"status": "requires_payment_method", "next_action": None, "payment_method": None}
             code = "authentication_required"
-            intent["last_payment_error"] = {"type": "card_error", "code": code, "decline_code": code}
+            intent["last_payment_error"] = refused | {"code": code, "decline_code": code}
         elif intent["status"] == "requires_payment_method" and charge is not None:
             intent["payment_method"] = None
             code = self.declines.get(token, "generic_decline")
-            intent["last_payment_error"] = {"type": "card_error", "code": "card_declined", "decline_code": code}
+            intent["last_payment_error"] = refused | {"code": "card_declined", "decline_code": code}
         elif intent["status"] == "requires_action" and (back := self.return_urls.get(intent["id"])):
             bank = f"https://bank.example/3ds/{intent['id']}"
             intent["next_action"] = {
@@ -248,6 +260,13 @@ class Manners:
     def _named(self, answer: Answer, param: str) -> Answer:
         """Stripe says what is missing."""
         return error(404, "resource_missing", param) if answer[0] == httpx.codes.NOT_FOUND else answer
+
+
+def _created_since(query: str, url: str, known: list[dict[str, Any]]) -> dict[str, Any]:
+    """All on one page."""
+    [least] = parse_qs(query)["created[gte]"]
+    data = [raw for raw in known if raw["created"] >= int(least)]
+    return {"object": "list", "url": url, "data": data, "has_more": False}
 
 
 def _without(body: str, operation: str) -> str:
