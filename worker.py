@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -13,6 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+import perennial
 from activities.registry import build_activities
 from perennial.config import Settings
 from perennial.engine.context import Engine, from_thread, open_engine
@@ -20,6 +23,7 @@ from perennial.engine.parts import look
 from perennial.gateways.registry import prepare_gateways
 from perennial.links import dashboard_url
 from perennial.observability import serving
+from perennial.temporal.builds import sum_of
 from perennial.temporal.handed_in import LinksToDashboard
 from perennial.temporal.schedules import ensure_schedules
 from workflows.registry import WORKFLOWS
@@ -61,8 +65,21 @@ def build_worker(
         graceful_shutdown_timeout=timedelta(seconds=10),
         workflow_runner=runner,
         interceptors=[LinksToDashboard(dashboard_url(settings))],
-        deployment_config=deployment(settings),
+        **_version(settings),
     )
+
+
+def _version(settings: Settings) -> dict[str, Any]:
+    """Histories say which build decided what (`perennial support batch-reset --build`), also without versions."""
+    versioned = deployment(settings)
+    return {"build_id": code_build()} if versioned is None else {"deployment_config": versioned}
+
+
+@cache
+def code_build() -> str:
+    """The sum of the code as it lies here: what it was called when this process began is what runs."""
+    root = Path(__file__).parent
+    return sum_of([root / "workflows", root / "activities", Path(perennial.__file__).parent])
 
 
 def deployment(settings: Settings) -> WorkerDeploymentConfig | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import (
     Interceptor,
@@ -117,6 +119,7 @@ async def _replayed(
     listener = _Listener()
     converter = engine.temporal.data_converter
     replayer = Replayer(
+        runtime=_quiet(),
         workflows=workflows,
         workflow_runner=UnsandboxedWorkflowRunner(),
         data_converter=converter,
@@ -129,6 +132,13 @@ async def _replayed(
         difference = await _first_difference(converter, history, listener.heard, failure)
         done.append(Replayed(history.workflow_id, run_id, len(history.events), difference))
     return done
+
+
+@cache
+def _quiet() -> Runtime:
+    """The SDK would tell each difference in its own words too, at length. Once a process: it has threads."""
+    said = TelemetryFilter(core_level="ERROR", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=said)))
 
 
 async def _histories(engine: Engine, query: str) -> AsyncIterator[tuple[str, WorkflowHistory]]:

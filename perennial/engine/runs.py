@@ -141,7 +141,7 @@ async def _accepted(call: Awaitable[WorkflowUpdateHandle[SubscriptionView]]) -> 
     try:
         return await temporal_call(call)
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        message = "no worker answers"
+        message = "no worker answers, or the code cannot go on with this subscription"
         raise EngineUnavailable(message) from error
 
 

@@ -1,11 +1,15 @@
 """Which version a worker says that it is."""
 
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
 import pytest
 from temporalio.common import VersioningBehavior
 from temporalio.workflow import _Definition as Definition
 
 from perennial.config import SettingsError, load_settings
-from worker import deployment
+from perennial.temporal.builds import sum_of
+from worker import code_build, deployment
 from workflows.registry import WORKFLOWS
 
 
@@ -28,6 +32,19 @@ def test_a_name_that_temporal_would_read_otherwise_is_refused(monkeypatch: pytes
     monkeypatch.setenv("PERENNIAL_BUILD_ID", "1")
     with pytest.raises(SettingsError, match="PERENNIAL_DEPLOYMENT_NAME: must hold neither a dot nor a colon"):
         load_settings()
+
+
+def test_a_build_without_a_name_is_the_sum_of_its_code(tmp_path: Path, root: Path) -> None:
+    """Also what stands within a function counts, which the SDK's own sum leaves out."""
+    code = tmp_path / "here" / "workflows"
+    copytree(root / "workflows", code, ignore=ignore_patterns("__pycache__"))
+    before = sum_of([code])
+    moved = code.rename(tmp_path / "workflows")
+    assert sum_of([moved]) == before
+    mended = moved / "subscription.py"
+    mended.write_text(mended.read_text().replace("self._busy = True", "self._busy = False"))
+    assert sum_of([moved]) != before
+    assert len(code_build()) == len(before) == 12
 
 
 def test_no_workflow_is_pinned() -> None:
