@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from perennial.chaos.visits import UNANSWERED
 from perennial.domain import subscription as core
 from perennial.domain.errors import PerennialError
 from perennial.domain.subscription import Opening, State, open_subscription
@@ -34,19 +35,27 @@ RUNS_ON = timedelta(minutes=20)
 
 
 class Answer(StrEnum):
-    """`UNKNOWN`: it was taken in, as a signal or with a 202; whether it was then obeyed or refused was not told."""
+    """`UNKNOWN`: it was taken in, as a signal or with a 202; whether it was then obeyed or refused was not told.
+
+    `UNTOLD`: it was handed in at the checkout page, which says how the invoice stands, and nothing of the command.
+    """
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command and what was answered. `command.at` is where the clock stood."""
+    """A command and what was answered. `command.at` is where the clock stood.
+
+    `window`: what was sent from one window came in that order.
+    """
 
     command: Command
     answer: Answer
+    window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,8 @@ def _any_order(life: Life, asked: tuple[Asked, ...], latest: datetime) -> Iterat
         yield life
         return
     for n, one in enumerate(asked):
+        if one.window and any(before.window == one.window for before in asked[:n]):
+            continue
         for further in _obey(life, one):
             yield from _any_order(further, asked[:n] + asked[n + 1 :], latest)
     if (due := core.next_due(life.state)) is not None and due.at <= latest:
@@ -107,10 +118,12 @@ def _obey(life: Life, asked: Asked) -> Iterator[Life]:
     """Nothing when the answer cannot have been given in this state."""
     command = asked.command
     assert command.at is not None, "whoever asks says when"
+    if asked.answer is Answer.UNTOLD:
+        yield life
     try:
         decision = core.decide(life.state, command, max(command.at, life.state.as_of))
     except PerennialError:
-        if asked.answer is not Answer.ACCEPTED:
+        if asked.answer in (Answer.REFUSED, Answer.UNKNOWN):
             yield life
         return
     if asked.answer is not Answer.REFUSED:
@@ -175,13 +188,17 @@ def _perform(life: Life, effect: Effect) -> tuple[Life, PaymentFact | None]:
 
 
 def _attempt(life: Life, invoice: str, n: int, method: str | None) -> tuple[Life, PaymentFact]:
-    """A charge as the card's script says. What its bank decides late, or after 3-D Secure, is decided well."""
+    """A charge as the card's script says. What its bank decides late, or after 3-D Secure, is decided well, unless
+    nobody ever answers it.
+    """
     at = life.state.as_of
     if invoice not in life.open:
         return life, PaymentFact(invoice, PaymentStatus.PAID, n, at)
     token = life.tokens[method or ""]
     number = life.attempts.get(token, 0) + 1
     life = replace(life, attempts={**life.attempts, token: number})
+    if token.startswith(UNANSWERED):
+        return life, PaymentFact(invoice, PaymentStatus.ACTION_REQUIRED, n, at)
     script = card(token)
     if script.declines(number):
         return life, PaymentFact(invoice, PaymentStatus.DECLINED, n, at, script.decline_code)
