@@ -182,6 +182,20 @@ def refund_failed(refund_key: str, credit_note: str, currency: str, customer: st
     )
 
 
+def refund_returned(
+    refund_key: str, credit_note: str, currency: str, gateway: str, customer: str, amount: int
+) -> Posting:
+    """The gateway had sent it, and it came back: the money is with us again, and is the customer's credit."""
+    return _posting(
+        f"returned:{refund_key}",
+        "refund_returned",
+        credit_note,
+        currency,
+        Entry(cash(gateway), amount),
+        Entry(customer_credit(customer), -amount),
+    )
+
+
 def dispute_opened(key: str, dispute: str, currency: str, gateway: str, amount: int) -> Posting:
     return _posting(
         f"opened:{key}",
