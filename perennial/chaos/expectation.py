@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from perennial.chaos.visits import UNANSWERED
+from perennial.chaos.visits import AUTHENTICATES, UNANSWERED
 from perennial.domain import subscription as core
 from perennial.domain.errors import PerennialError
 from perennial.domain.subscription import Opening, State, open_subscription
@@ -71,6 +71,7 @@ class Life:
     """One way in which it may have gone. `charges` by the business key of the invoice.
 
     `attempts` counts the charges of each card: scripts of test cards look back. `balance` is the customer's credit.
+    `known` are the cards whose owner has passed 3-D Secure; that takes somebody who sits before the page (`present`).
     """
 
     state: State
@@ -79,6 +80,8 @@ class Life:
     charges: Mapping[str, Charge] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
     balance: int = 0
+    known: frozenset[str] = frozenset()
+    present: bool = False
 
 
 def lives(
@@ -89,7 +92,8 @@ def lives(
     `tokens`: the cards by the ids of payment methods. None at all: no order of things explains the answers.
     """
     state = open_subscription(opening)
-    possible: list[Life] = [_carry_out(Life(state, tokens), core.begin(state))]
+    begun = _carry_out(Life(state, tokens, present=True), core.begin(state))
+    possible: list[Life] = [replace(begun, present=False)]
     for asked in rounds:
         possible = _distinct(each for life in possible for each in _round(life, tuple(asked)))
     return tuple(_distinct(each for life in possible for each in _to_the_end(life, end)))
@@ -98,7 +102,8 @@ def lives(
 def _round(life: Life, asked: tuple[Asked, ...]) -> Iterator[Life]:
     stands_at = asked[0].command.at
     assert stands_at is not None, "whoever asks says when"
-    yield from _any_order(_until(life, stands_at), asked, stands_at + RUNS_ON)
+    for lived in _any_order(_until(life, stands_at), asked, stands_at + RUNS_ON):
+        yield replace(lived, present=False)
 
 
 def _any_order(life: Life, asked: tuple[Asked, ...], latest: datetime) -> Iterator[Life]:
@@ -127,7 +132,8 @@ def _obey(life: Life, asked: Asked) -> Iterator[Life]:
             yield life
         return
     if asked.answer is not Answer.REFUSED:
-        yield _carry_out(life, decision)
+        # Whoever has handed something in watches the page until it is paid.
+        yield _carry_out(replace(life, present=life.present or asked.answer is Answer.UNTOLD), decision)
 
 
 def _until(life: Life, instant: datetime) -> Life:
@@ -188,8 +194,8 @@ def _perform(life: Life, effect: Effect) -> tuple[Life, PaymentFact | None]:
 
 
 def _attempt(life: Life, invoice: str, n: int, method: str | None) -> tuple[Life, PaymentFact]:
-    """A charge as the card's script says. What its bank decides late, or after 3-D Secure, is decided well, unless
-    nobody ever answers it.
+    """A charge as the card's script says. What its bank decides late is decided well; so is 3-D Secure by whoever is
+    present. Mails about it are not answered.
     """
     at = life.state.as_of
     if invoice not in life.open:
@@ -197,8 +203,10 @@ def _attempt(life: Life, invoice: str, n: int, method: str | None) -> tuple[Life
     token = life.tokens[method or ""]
     number = life.attempts.get(token, 0) + 1
     life = replace(life, attempts={**life.attempts, token: number})
-    if token.startswith(UNANSWERED):
+    asks = token.startswith(AUTHENTICATES) and token not in life.known
+    if token.startswith(UNANSWERED) or (asks and not life.present):
         return life, PaymentFact(invoice, PaymentStatus.ACTION_REQUIRED, n, at)
+    life = replace(life, known=life.known | {token}) if asks else life
     script = card(token)
     if script.declines(number):
         return life, PaymentFact(invoice, PaymentStatus.DECLINED, n, at, script.decline_code)

@@ -19,7 +19,8 @@ from perennial.chaos.visits import Leaves, Visit
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
 
-PATIENCE_SECONDS = 240.0
+# Longer than for the API, which answers after ten seconds as things stand: the page is asked until it is paid.
+PATIENCE_SECONDS = 400.0
 # The invoice of a renewal: it is there when the renewal has come and a worker lives.
 _INVOICE_SECONDS = 40.0
 # The customer closes the browser so soon after pressing the button; whether anything was done nobody knows.

@@ -314,3 +314,15 @@ def test_a_bank_that_nobody_answers_holds_the_invoice_until_dunning_ends() -> No
     assert {len(life.charges) for life in found} == {1}
     assert all(life.open == {} for life in found)
     assert {life.state.status for life in found} == {Status.CANCELED}
+
+
+def test_three_d_secure_is_passed_by_whoever_sits_before_the_page_and_by_nobody_else() -> None:
+    """The old card was quicker, the new one only kept: its bank asks at the next renewal, when nobody is there."""
+    card = "pm_card_threeDSecureOnce:cus_1"
+    passed = _lives([_handed_in()], card=DIES, more={"pm_2": card})
+    assert 3 in {len(life.charges) for life in passed}
+    kept = _lives([_handed_in()], card="pm_card_visa", more={"pm_2": card})
+    assert {(len(life.charges), life.state.status) for life in kept if life.state.payment_method_id == "pm_2"} == {
+        (2, Status.CANCELED),
+        (1, Status.CANCELED),
+    }
