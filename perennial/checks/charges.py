@@ -34,7 +34,7 @@ WITH wanted AS (
 ), contested AS (
     SELECT d.attempt_id, -sum(e.amount) AS amount
     FROM wanted w JOIN payment_attempts a ON a.key = w.key JOIN disputes d ON d.attempt_id = a.id
-    JOIN ledger_transactions t ON t.key IN ('opened:' || d.key, 'won:' || d.key)
+    JOIN ledger_transactions t ON t.subject_id = d.id AND t.kind LIKE 'dispute%'
     JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = :cash
     GROUP BY d.attempt_id
 )

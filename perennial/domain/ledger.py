@@ -233,6 +233,22 @@ def dispute_lost(
     )
 
 
+def dispute_overturned(
+    key: str, dispute: str, currency: str, gateway: str, customer: str, amount: int, *, won: bool, credit: int = 0
+) -> Posting:
+    """The bank has reversed its decision: as if the other one had been made. `credit` is given, or taken, as well."""
+    sign = 1 if won else -1
+    return _posting(
+        key,
+        "dispute_overturned",
+        dispute,
+        currency,
+        Entry(cash(gateway), sign * amount),
+        Entry(DISPUTE_LOSSES, -sign * (amount - credit)),
+        Entry(customer_credit(customer), -sign * credit),
+    )
+
+
 def dispute_credit_taken(key: str, dispute: str, currency: str, customer: str, amount: int) -> Posting:
     """A refund of the charge failed after the dispute was lost, and became credit: they have that from the bank."""
     return _posting(

@@ -45,7 +45,7 @@ WITH posted AS (
     ) back ON true
     LEFT JOIN LATERAL (
         SELECT sum(e.amount) AS amount FROM disputes d
-        JOIN ledger_transactions t ON t.key IN ('opened:' || d.key, 'won:' || d.key)
+        JOIN ledger_transactions t ON t.subject_id = d.id AND t.kind LIKE 'dispute%'
         JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = p.account
         WHERE d.attempt_id = a.id
     ) gone ON true

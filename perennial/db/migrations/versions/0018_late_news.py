@@ -1,4 +1,4 @@
-"""Refunds that gateways have in hand are found without a look at all the others."""
+"""Refunds in hand are found without a look at all the others; disputes know when they were decided."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,9 @@ def upgrade() -> None:
         ["key"],
         postgresql_where=sa.text("status = 'pending' AND gateway_ref IS NOT NULL"),
     )
+    op.add_column("disputes", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("disputes", "told_at")
     op.drop_index("ix_refunds_in_hand", table_name="refunds")
