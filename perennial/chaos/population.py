@@ -240,7 +240,7 @@ def _follows_a_mail(chance: Random, months: int) -> _Part:
     token = f"pm_card_declines_charges_{month + 1}_to_{month + chance.randint(2, 3)}"
     if chance.random() < 0.5:  # noqa: PLR2004 - a coin
         return _Part(token=token, wishes=(_visit(month, Place.DUNNING, paying(chance)),))
-    back = _visit(month, Place.BETWEEN, paying(chance))
+    back = _visit(month, Place.BETWEEN, paying(chance, by_bank=False))
     return _Part(token=token, wishes=(_visit(month, Place.DUNNING, wavering(chance)), back)[: chance.randint(1, 2)])
 
 

@@ -27,6 +27,8 @@ _INVOICE_SECONDS = 40.0
 _GIVES_UP_SECONDS = 0.02
 _LOST_SHARE = 0.3
 _LOOKS_SECONDS = 0.2
+# Two to the power of this, in seconds.
+_LONGEST_PAUSE = 4
 _REFUSED = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 _PAID = ("done", "already_paid")
 _OVER = ("void", "ended", "expired", "gone")
@@ -95,7 +97,7 @@ class Shopper:
         deadline = time.monotonic() + PATIENCE_SECONDS
         chance = Random(f"browser {key}")  # noqa: S311 - a plan, no secret
         page: Page | None = None
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or (page and page.kind in _PAID):
             page = page or await self._look(url)
             if page is None:
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -103,8 +105,9 @@ class Shopper:
             if page.kind in _PAID or page.kind in _OVER:
                 visited.paid = page.kind in _PAID
                 return
-            # What a bank asks before anything was chosen here is about another window's card.
-            if page.kind == "choose" or (page.kind == "bank" and not visited.tries):
+            # What a bank asks before anything was chosen here is about another card: this one takes its place.
+            is_another = page.kind == "bank" and not (visited.tries and visit.goes_to_bank)
+            if page.kind == "choose" or is_another:
                 if visit.leaves is Leaves.PAGE:
                     return
                 page = await self._press(visited, page, visit, customer, chance)
@@ -122,7 +125,7 @@ class Shopper:
         visited.session = page.session
         n = int(page.fields["tries"]) + 1
         pressed = len(visited.tries)
-        await asyncio.sleep(2.0**pressed if pressed else visit.hesitates)
+        await asyncio.sleep(2.0 ** min(pressed, _LONGEST_PAUSE) if pressed else visit.hesitates)
         visited.refusals += page.alert and n not in visited.tries
         card = visit.cards[min(visited.refusals, len(visit.cards) - 1)]
         token = f"{card}:{customer}"

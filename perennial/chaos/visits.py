@@ -34,10 +34,15 @@ class Visit:
     leaves: Leaves | None = None
     first_leaves_another: bool = False
 
+    @property
+    def goes_to_bank(self) -> bool:
+        """Whether a bank of their own may ask them; what another bank asks is left alone."""
+        return self.leaves is Leaves.BANK or AUTHENTICATES in self.cards
 
-def paying(chance: Random) -> Visit:
-    """Somebody who means it: at once, after a refused card, or with their bank's consent."""
-    cards = chance.choice(((GOOD,), (ALSO_GOOD,), (AUTHENTICATES,), (POOR, GOOD)))
+
+def paying(chance: Random, *, by_bank: bool = True) -> Visit:
+    """Somebody who means it: at once, after a refused card, or (`by_bank`) with their bank's consent."""
+    cards = chance.choice(((GOOD,), (ALSO_GOOD,), (AUTHENTICATES,) if by_bank else (GOOD,), (POOR, GOOD)))
     return Visit(cards, by_link=chance.random() < 0.5, hesitates=_hesitation(chance))  # noqa: PLR2004 - a coin
 
 
