@@ -19,6 +19,7 @@ The port of notifications is `perennial.notifications.port`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -187,7 +188,8 @@ class GatewayEvent:
 
     `charge_key` is None for events that belong to no charge of ours (`card_updated`, `other`). `gateway_ref` is the id
     of what the event is about: a payment, a refund, a dispute, a payment method. `decline_code` of a dispute is the
-    cardholder's reason. An event that a dispute was opened means that its money is gone until it is won.
+    cardholder's reason. An event that a dispute was opened means that its money is gone until it is won. `at` is when
+    it happened, by the gateway's clock: of two decisions of a dispute the later one counts.
     """
 
     event_id: str
@@ -198,6 +200,7 @@ class GatewayEvent:
     decline_code: str | None
     amount: int
     currency: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

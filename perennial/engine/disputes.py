@@ -55,6 +55,7 @@ async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
         invoice=booked.invoice_key,
         dispute=booked.id,
         status=booked.status,
+        told_at=booked.told_at,
     )
     handle = engine.temporal.get_workflow_handle(booked.subscription_id)
     try:
@@ -97,6 +98,7 @@ def _book(engine: Engine, session: Session, gateway: str, event: GatewayEvent) -
             currency=event.currency,
             reason=event.decline_code,
             at=domain_time(engine, session, event.charge_key),
+            told_at=event.at,
         ),
     )
 
