@@ -46,11 +46,13 @@ async def obey(
     engine: Engine, names: Names, subscription_id: str, name: str, body: BaseModel
 ) -> SubscriptionOut | Response:
     """Send the command and answer with the view it leads to; 202 and how things stand if that takes too long."""
+    request_id = names.request_id  # without an idempotency key it is another one each time
     try:
-        view = await subscriptions.command(engine, subscription_id, name, maker(engine, name, body, names.request_id))
+        view = await subscriptions.command(engine, subscription_id, name, maker(engine, name, body, request_id))
     except CommandPending as pending:
         standing = SubscriptionOut.model_validate(pending.view)
-        return JSONResponse(jsonable_encoder(standing), ACCEPTED)
+        where = f"/v1/subscriptions/{subscription_id}/commands/{request_id}"
+        return JSONResponse(jsonable_encoder(standing), ACCEPTED, {"Location": where})
     except CommandRefused:
         done = await _done_before(engine, names, subscription_id)
         if done is None:

@@ -107,7 +107,14 @@ WRITE = problems(400, 401, 404, 409, 413, 422, 503)
 
 
 def accepted(schema: type) -> dict[int | str, dict[str, Any]]:
-    return {202: {"model": schema, "description": "Accepted and durable; what follows from it is still going on."}}
+    where = {"description": "Where it is told what became of it.", "schema": {"type": "string"}}
+    return {
+        202: {
+            "model": schema,
+            "description": "Accepted and durable; what follows from it is still going on.",
+            "headers": {"Location": where},
+        }
+    }
 
 
 def operation_id(route: APIRoute) -> str:

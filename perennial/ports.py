@@ -188,7 +188,8 @@ class GatewayEvent:
 
     `charge_key` is None for events that belong to no charge of ours (`card_updated`, `other`). `gateway_ref` is the id
     of what the event is about: a payment, a refund, a dispute, a payment method. `decline_code` of a dispute is the
-    cardholder's reason. An event that a dispute was opened means that its money is gone until it is won.
+    cardholder's reason. An event that a dispute was opened means that its money is gone until it is won. `at` is when
+    it happened, by the gateway's clock: of two decisions of a dispute the later one counts.
     """
 
     event_id: str
@@ -199,6 +200,7 @@ class GatewayEvent:
     decline_code: str | None
     amount: int
     currency: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class SubscriptionWorkflow(CommandHandlers):
         except PerennialError as refusal:
             answer = Answer(command.request_id, code=refusal.code, message=str(refusal), field=_field_of(refusal))
             self._answer(answer)
-            data = {"command": type(command).__name__, "code": refusal.code}
+            data = {"command": type(command).__name__, "code": refusal.code, "request": command.request_id}
             note = Note(at, "refused", command.actor, data)
             await self._carry_out(Decision(replace(self._state, step=self._state.step + 1), notes=(note,)))
             return

@@ -62,7 +62,7 @@ async def create_checkout_session(
         case InvoiceCheckout():
             of = {"invoice_id": body.invoice_id}
         case _:
-            of = {"customer_id": body.customer_id}
+            of = {"customer_id": body.customer_id, "currency": body.currency}
     new = NewSession(
         mode=body.mode,
         id=names.id("cs"),

@@ -17,6 +17,7 @@ from api.schemas.commands import Previewable
 from api.schemas.customers import fields_of
 from api.schemas.documents import InvoiceOut
 from api.schemas.subscriptions import (
+    CommandOutcome,
     NewSubscription,
     PreviewOut,
     SubscriptionOut,
@@ -28,7 +29,7 @@ from api.security import REQUIRE_KEY
 from perennial.db.models import Invoice, Subscription
 from perennial.domain.catalog import AddOn
 from perennial.domain.subscription import Status
-from perennial.engine import previews, timeline
+from perennial.engine import outcomes, previews, timeline
 from perennial.engine import subscriptions as engine_subscriptions
 
 router = APIRouter(
@@ -115,6 +116,12 @@ async def get_timeline(subscription_id: str, engine: EngineDep) -> Timeline:
     """Everything that has happened: decisions, invoices, payments, credit notes, messages."""
     entries = await timeline.timeline(engine, subscription_id)
     return Timeline(data=[TimelineItem.model_validate(entry) for entry in entries])
+
+
+@router.get("/{subscription_id}/commands/{request_id}")
+async def get_command_outcome(subscription_id: str, request_id: str, engine: EngineDep) -> CommandOutcome:
+    """What became of a command that was answered with 202: its `Location` leads here."""
+    return CommandOutcome.model_validate(await outcomes.outcome(engine, subscription_id, request_id))
 
 
 @router.get("/{subscription_id}/invoices")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
-from api.schemas.common import Id, Incoming, Outgoing
+from api.schemas.common import Currency, Id, Incoming, Outgoing
 from api.schemas.subscriptions import SubscriptionTerms
 from perennial.engine.checkout import LONGEST, SHORTEST, Mode, SessionStatus
 
@@ -54,6 +54,11 @@ class SetupCheckout(_Checkout):
 
     mode: Literal[Mode.SETUP]
     customer_id: Id
+    currency: Currency | None = Field(
+        default=None,
+        description="What it will be charged in: the routing chooses the gateway for it. Default: as the customer's "
+        "subscriptions.",
+    )
 
 
 NewCheckoutSession = Annotated[SubscriptionCheckout | InvoiceCheckout | SetupCheckout, Field(discriminator="mode")]

@@ -9,6 +9,7 @@ from pydantic import Field, StrictInt, model_validator
 from api.schemas.commands import AddOn
 from api.schemas.common import Code, Currency, Id, Incoming, Outgoing, Quantity, Timezone, Token, examples, wrong
 from api.schemas.customers import NewCustomer
+from perennial.engine.outcomes import Fate
 
 
 class AddOnOut(Outgoing):
@@ -164,6 +165,14 @@ class PreviewOut(Outgoing):
     next_invoice_at: datetime | None
     next_amount: int | None
     subscription: SubscriptionOut
+
+
+class CommandOutcome(Outgoing):
+    """`pending`: neither done nor refused so far, or nothing was asked for under this name. `code` as in a problem."""
+
+    request_id: str
+    status: Fate
+    code: str | None
 
 
 class TimelineItem(Outgoing):

@@ -77,6 +77,8 @@ async def go_to_bank(session_id: SessionId, request: Request, engine: EngineDep)
     if standing.step is Step.BANK:
         back = f"{links.public_url(engine.settings)}/checkout/{session_id}/back"
         url = await checkout_submission.bank_url(engine, standing, back)
+        if url is None:  # answered before, and neither its webhook nor the way back has told us
+            await checkout_submission.ask_again(engine, standing)
     return _go(url or f"{here}?looks=1")
 
 

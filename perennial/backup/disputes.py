@@ -38,7 +38,9 @@ class Disputes:
     def hear(self, message: DisputeEvent) -> None:
         """What a subscription was told, on the day on which it was told. Raises GatewayError."""
         gateway, event = self._told.get(message.dispute, ("", None))
-        if event is None or not self._book(gateway, replace(event, kind=_KINDS[message.status]), message.at):
+        if event is not None:
+            event = replace(event, kind=_KINDS[message.status], at=message.told_at)
+        if event is None or not self._book(gateway, event, message.at):
             self.lost.add(message.dispute)
 
     def rest(self) -> None:
@@ -52,7 +54,7 @@ class Disputes:
         dispute = _id(event)
         with self.engine.sessions() as session, session.begin():
             known = session.get(Dispute, dispute)
-            if known is not None and known.status in {disputes.status_of(event).value, *_DECIDED}:
+            if known is not None and known.status == disputes.status_of(event).value:
                 return True
             if disputes.book(self.engine, session, gateway, event, at) is None:
                 return False
@@ -69,9 +71,6 @@ class Disputes:
             for event in gateway.disputes(self.since - _REPEATED)
             if event.charge_key
         }
-
-
-_DECIDED = frozenset({DisputeStatus.WON.value, DisputeStatus.LOST.value})
 
 
 def _id(event: GatewayEvent) -> str:

@@ -4,20 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from perennial.chaos.expectation import Asked
+from perennial.chaos.expectation import Answer, Asked
 from perennial.chaos.kinds import Kind
 from perennial.chaos.patience import OutOfPatience, persist
 from perennial.chaos.population import Group, Person, Place, Wish
 from perennial.chaos.portal import Portal, Request
+from perennial.chaos.shopper import Visited
 from perennial.db.models import OutboxMessage
+from perennial.domain.subscription.commands import SetPaymentMethod
 from perennial.engine import clocks, customers, demo_catalog, subscriptions
 from perennial.engine.context import Engine
+from perennial.engine.ids import new_id
 from perennial.engine.subscriptions import NewSubscription
 from perennial.gateways.registry import prepare_gateway
 from perennial.gateways.simulator import SimulatorGateway
@@ -36,10 +39,25 @@ _UNTOLD = text("SELECT count(*) FROM simulator.events WHERE deliveries_left > 0"
 
 
 @dataclass(slots=True)
-class Diary:
-    """What was asked, by subscription, in rounds; who never got an answer, and what did not arrive."""
+class Account:
+    """What one person has done. `asked`, in rounds; what stands in one was asked at the same time.
 
-    rounds: dict[str, list[list[Asked]]] = field(default_factory=dict)
+    `cards`: tokens by the ids that they got here. `firsts`: with which of them the subscription may have begun.
+    `told_paid`: invoices of which the checkout page has said that they are paid.
+    """
+
+    subscription: str
+    cards: dict[str, str]
+    firsts: list[str]
+    asked: list[list[Asked]] = field(default_factory=list)
+    told_paid: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Diary:
+    """The people by their customer's id; who never got an answer, and what did not arrive."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
     unanswered: list[str] = field(default_factory=list)
     stranded: list[str] = field(default_factory=list)
 
@@ -107,21 +125,29 @@ class Director:
 
         async def enter(person: Person) -> None:
             async with self._door:
-                await self._enter(group, person)
+                try:
+                    await (self._enter(group, person) if person.entry is None else self._check_in(group, person))
+                except OutOfPatience as error:
+                    self.diary.unanswered.append(f"{person.customer} never got in: {error}")
 
         await asyncio.gather(*(enter(person) for person in group.people))
         await self._until_decided()
 
+    async def _introduce(self, group: Group, person: Person) -> None:
+        await customers.create(
+            self._engine,
+            name=person.name,
+            email=f"{person.name.lower()}{person.number}@example.com",
+            timezone=group.timezone,
+            id=person.customer,
+        )
+
     async def _enter(self, group: Group, person: Person) -> None:
+        """Through the API. Raises OutOfPatience."""
+
         async def begin() -> None:
-            await customers.create(
-                self._engine,
-                name=person.name,
-                email=f"{person.name.lower()}{person.number}@example.com",
-                timezone=group.timezone,
-                id=person.customer,
-            )
-            await customers.attach_payment_method(self._engine, person.customer, person.token, id=person.method())
+            await self._introduce(group, person)
+            await customers.attach_payment_method(self._engine, person.customer, person.token, id=person.method)
             new = NewSubscription(
                 customer_id=person.customer,
                 plan=person.plan,
@@ -132,13 +158,27 @@ class Director:
             )
             await subscriptions.create(self._engine, new)
 
-        self.diary.rounds[person.subscription] = []
-        try:
-            await persist(begin, PATIENCE_SECONDS, person.subscription)
-            if person.authenticates:
-                await persist(lambda: asyncio.to_thread(self._pass_bank, person), PATIENCE_SECONDS, person.subscription)
-        except OutOfPatience:
-            self.diary.unanswered.append(f"{person.subscription} was never opened")
+        account = Account(person.subscription, {person.method: person.token}, [person.method])
+        self.diary.accounts[person.customer] = account
+        await persist(begin, PATIENCE_SECONDS, person.subscription)
+        if person.authenticates:
+            await persist(lambda: asyncio.to_thread(self._pass_bank, person), PATIENCE_SECONDS, person.subscription)
+
+    async def _check_in(self, group: Group, person: Person) -> None:
+        """Through the checkout page: with the first card that they hand in, or a later one. Raises OutOfPatience."""
+        assert person.entry is not None, "whoever comes by the API does not check in"
+        await persist(lambda: self._introduce(group, person), PATIENCE_SECONDS, person.customer)
+        terms = {
+            "plan": person.plan,
+            "currency": person.currency,
+            "quantity": person.quantity,
+            "test_clock_id": group.clock,
+        }
+        shopper = self._portal.shopper
+        visited = await shopper.subscribe(person.entry, person.customer, terms, f"{person.customer}:0")
+        account = Account(new_id("sub", visited.session), {}, [each.method for each in visited.tries.values()])
+        self.diary.accounts[person.customer] = account
+        account.asked.append(self._handed_in(account, visited, group.start))
 
     def _pass_bank(self, person: Person) -> None:
         """Raises LookupError while the bank has not asked yet."""
@@ -165,9 +205,9 @@ class Director:
                 self._injected[race] += 1
             try:
                 asked = await asyncio.gather(*(self._wish(group, person, number, n, wish) for n, wish in wishes))
-                self.diary.rounds[person.subscription].append(list(asked))
+                self.diary.accounts[person.customer].asked.append([each for wish in asked for each in wish])
             except OutOfPatience as error:
-                self.diary.unanswered.append(f"{person.subscription}: {error}")
+                self.diary.unanswered.append(f"{person.customer}: {error}")
 
     def _rounds(
         self, group: Group, person: Person, number: int
@@ -181,18 +221,28 @@ class Director:
             else:
                 yield from ((None, [wish]) for wish in wishes)
 
-    async def _wish(self, group: Group, person: Person, number: int, n: int, wish: Wish) -> Asked:
-        body: dict[str, Any] = dict(wish.body)
-        if wish.token:
-            body["payment_method_id"] = person.method(n)
-            token = person.token_of(wish)
-            await persist(
-                lambda: customers.attach_payment_method(self._engine, person.customer, token, id=person.method(n)),
-                PATIENCE_SECONDS,
-                person.subscription,
-            )
-        at, key = group.stops[number].at, f"{person.subscription}:{n}"
-        return await self._portal.ask(Request(person.subscription, wish, body, key, at, person.currency))
+    async def _wish(self, group: Group, person: Person, number: int, n: int, wish: Wish) -> list[Asked]:
+        account, stop = self.diary.accounts[person.customer], group.stops[number]
+        key = f"{person.subscription}:{n}"
+        if wish.visit is None:
+            request = Request(account.subscription, wish, dict(wish.body), key, stop.at, person.currency)
+            return [await self._portal.ask(request)]
+        # Just before the renewal its invoice has still to be issued.
+        waits = stop.place is Place.RENEWAL
+        shopper = self._portal.shopper
+        visited = await shopper.pay(wish.visit, person.customer, account.subscription, key, waits=waits)
+        return self._handed_in(account, visited, stop.at)
+
+    @staticmethod
+    def _handed_in(account: Account, visited: Visited, at: datetime) -> list[Asked]:
+        """What the page has asked of the subscription in the name of the customer: one command for each try."""
+        account.cards |= {each.method: each.token for each in visited.tries.values()}
+        account.told_paid |= {visited.invoice} if visited.paid and visited.invoice else set()
+        asked = []
+        for each in visited.tries.values():
+            command = SetPaymentMethod(request_id=each.request_id, at=at, payment_method_id=each.method)
+            asked.append(Asked(command, Answer.UNTOLD, window=visited.session))
+        return asked
 
     async def _until_decided(self) -> None:
         """No bank still thinks about a charge: time on a clock can pass quicker than any bank decides."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from perennial.chaos.visits import AUTHENTICATES, UNANSWERED
 from perennial.domain import subscription as core
 from perennial.domain.errors import PerennialError
 from perennial.domain.subscription import Opening, State, open_subscription
@@ -34,19 +35,27 @@ RUNS_ON = timedelta(minutes=20)
 
 
 class Answer(StrEnum):
-    """`UNKNOWN`: it was taken in, as a signal or with a 202; whether it was then obeyed or refused was not told."""
+    """`UNKNOWN`: it was taken in, as a signal or with a 202; whether it was then obeyed or refused was not told.
+
+    `UNTOLD`: it was handed in at the checkout page, which says how the invoice stands, and nothing of the command.
+    """
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command and what was answered. `command.at` is where the clock stood."""
+    """A command and what was answered. `command.at` is where the clock stood.
+
+    `window`: what was sent from one window came in that order.
+    """
 
     command: Command
     answer: Answer
+    window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class Life:
     """One way in which it may have gone. `charges` by the business key of the invoice.
 
     `attempts` counts the charges of each card: scripts of test cards look back. `balance` is the customer's credit.
+    `known` are the cards whose owner has passed 3-D Secure; that takes somebody who sits before the page (`present`).
     """
 
     state: State
@@ -70,6 +80,8 @@ class Life:
     charges: Mapping[str, Charge] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
     balance: int = 0
+    known: frozenset[str] = frozenset()
+    present: bool = False
 
 
 def lives(
@@ -80,7 +92,8 @@ def lives(
     `tokens`: the cards by the ids of payment methods. None at all: no order of things explains the answers.
     """
     state = open_subscription(opening)
-    possible: list[Life] = [_carry_out(Life(state, tokens), core.begin(state))]
+    begun = _carry_out(Life(state, tokens, present=True), core.begin(state))
+    possible: list[Life] = [replace(begun, present=False)]
     for asked in rounds:
         possible = _distinct(each for life in possible for each in _round(life, tuple(asked)))
     return tuple(_distinct(each for life in possible for each in _to_the_end(life, end)))
@@ -89,7 +102,8 @@ def lives(
 def _round(life: Life, asked: tuple[Asked, ...]) -> Iterator[Life]:
     stands_at = asked[0].command.at
     assert stands_at is not None, "whoever asks says when"
-    yield from _any_order(_until(life, stands_at), asked, stands_at + RUNS_ON)
+    for lived in _any_order(_until(life, stands_at), asked, stands_at + RUNS_ON):
+        yield replace(lived, present=False)
 
 
 def _any_order(life: Life, asked: tuple[Asked, ...], latest: datetime) -> Iterator[Life]:
@@ -97,6 +111,8 @@ def _any_order(life: Life, asked: tuple[Asked, ...], latest: datetime) -> Iterat
         yield life
         return
     for n, one in enumerate(asked):
+        if one.window and any(before.window == one.window for before in asked[:n]):
+            continue
         for further in _obey(life, one):
             yield from _any_order(further, asked[:n] + asked[n + 1 :], latest)
     if (due := core.next_due(life.state)) is not None and due.at <= latest:
@@ -107,14 +123,17 @@ def _obey(life: Life, asked: Asked) -> Iterator[Life]:
     """Nothing when the answer cannot have been given in this state."""
     command = asked.command
     assert command.at is not None, "whoever asks says when"
+    if asked.answer is Answer.UNTOLD:
+        yield life
     try:
         decision = core.decide(life.state, command, max(command.at, life.state.as_of))
     except PerennialError:
-        if asked.answer is not Answer.ACCEPTED:
+        if asked.answer in (Answer.REFUSED, Answer.UNKNOWN):
             yield life
         return
     if asked.answer is not Answer.REFUSED:
-        yield _carry_out(life, decision)
+        # Whoever has handed something in watches the page until it is paid.
+        yield _carry_out(replace(life, present=life.present or asked.answer is Answer.UNTOLD), decision)
 
 
 def _until(life: Life, instant: datetime) -> Life:
@@ -175,13 +194,19 @@ def _perform(life: Life, effect: Effect) -> tuple[Life, PaymentFact | None]:
 
 
 def _attempt(life: Life, invoice: str, n: int, method: str | None) -> tuple[Life, PaymentFact]:
-    """A charge as the card's script says. What its bank decides late, or after 3-D Secure, is decided well."""
+    """A charge as the card's script says. What its bank decides late is decided well; so is 3-D Secure by whoever is
+    present. Mails about it are not answered.
+    """
     at = life.state.as_of
     if invoice not in life.open:
         return life, PaymentFact(invoice, PaymentStatus.PAID, n, at)
     token = life.tokens[method or ""]
     number = life.attempts.get(token, 0) + 1
     life = replace(life, attempts={**life.attempts, token: number})
+    asks = token.startswith(AUTHENTICATES) and token not in life.known
+    if token.startswith(UNANSWERED) or (asks and not life.present):
+        return life, PaymentFact(invoice, PaymentStatus.ACTION_REQUIRED, n, at)
+    life = replace(life, known=life.known | {token}) if asks else life
     script = card(token)
     if script.declines(number):
         return life, PaymentFact(invoice, PaymentStatus.DECLINED, n, at, script.decline_code)

@@ -18,6 +18,7 @@ class Case:
     `recorded` is None when there is no row. `tells_later`: its bank decides late, so what it went through on the way
     depends on webhooks; only where it stands in the end is compared. Not `explained`: no life fits the answers, and
     `lives` are those that fit the wishes alone. `refused`: commands that the timeline says were refused, by name.
+    `told_paid`: invoices (ids) of which the checkout page has said that they are paid.
     """
 
     subscription: str
@@ -28,6 +29,7 @@ class Case:
     tells_later: bool = False
     explained: bool = True
     refused: Mapping[str, int] = field(default_factory=dict)
+    told_paid: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,14 @@ def _compare(case: Case, life: Life) -> Sentence:
     twice = {key: found for key, found in taken.items() if len(found) > 1 and key in life.charges}
     strange = {key: found for key, found in taken.items() if key not in life.charges}
     lost = _lost(case)
+    not_taken = sorted(case.told_paid - {capture.description for capture in case.captures})
     problems = [
         *([] if case.explained else ["no order of what was asked explains the answers"]),
         *(f"{key} was due, and nothing was taken" for key in missed),
         *(f"{key} was taken {len(found)} times: {_named(found)}" for key, found in twice.items()),
         *(f"{key} was taken, and was not due: {_named(found)}" for key, found in strange.items()),
         *_amounts(life, taken),
+        *(f"{invoice}: the page said that it is paid, and nothing was taken" for invoice in not_taken),
         *(f"{name} was accepted, and has left no trace" for name in lost),
         *_standing(case, life),
     ]
@@ -77,7 +81,7 @@ def _compare(case: Case, life: Life) -> Sentence:
         captured=len(case.captures),
         duplicates=sum(len(found) - 1 for found in twice.values()) + sum(map(len, strange.values())),
         missed=len(missed),
-        lost=len(lost),
+        lost=len(lost) + len(not_taken),
         findings=tuple(Finding(case.subscription, problem) for problem in problems),
     )
 

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from perennial.chaos.kinds import Kind
+from perennial.chaos.visits import Visit, entering, paying, wavering
 from perennial.demo.population import BEGINNINGS, NAMES
 from perennial.domain import calendar
 from perennial.domain.calendar import Interval, IntervalUnit
@@ -50,7 +51,7 @@ class Wish:
     """Something that is asked for at a stop: a command's name and the fields of its body.
 
     Wishes of one person at one stop that belong to the same race are asked at the same time. `by_signal`: sent to the
-    workflow as a signal, as support does. `token`: a card that is given first.
+    workflow as a signal, as support does. `visit`: what is open is paid at the checkout page, instead of a command.
     """
 
     month: int
@@ -58,13 +59,16 @@ class Wish:
     command: str
     body: Mapping[str, Any] = field(default_factory=dict)
     race: Kind | None = None
-    token: str | None = None
     by_signal: bool = False
+    visit: Visit | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`authenticates`: the card asks for 3-D Secure once, and its owner passes it."""
+    """`authenticates`: the card asks for 3-D Secure once, and its owner passes it.
+
+    `entry`: they subscribe at the checkout page, with a card of that visit, and not through the API with `token`.
+    """
 
     number: int
     name: str
@@ -75,6 +79,7 @@ class Person:
     token: str
     wishes: tuple[Wish, ...]
     authenticates: bool = False
+    entry: Visit | None = None
 
     @property
     def customer(self) -> str:
@@ -82,25 +87,18 @@ class Person:
 
     @property
     def subscription(self) -> str:
+        """Its id, unless the checkout page gives it one."""
         return f"sub_{self.number:04}"
 
     @property
-    def tokens(self) -> Mapping[str, str]:
-        """The cards that this person ever gives, by their ids."""
-        later = {self.method(n): self.token_of(wish) for n, wish in enumerate(self.wishes, 1) if wish.token}
-        return {self.method(): self.token} | later
+    def method(self) -> str:
+        """The id of the card that the API is given."""
+        return f"pm_{self.number:04}"
 
     @property
     def bank_is_slow(self) -> bool:
         """Whether its word comes after the answer, by webhook."""
         return self.authenticates or self.token.startswith("pm_card_processing")
-
-    def token_of(self, wish: Wish) -> str:
-        return f"{wish.token}:{self.number}"
-
-    def method(self, n: int = 0) -> str:
-        """The id of the card that is given with the wish of number `n` (from 1); 0: the first one."""
-        return f"pm_{self.number:04}_{n}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +166,7 @@ class _Part:
     quantity: int = 1
     wishes: tuple[Wish, ...] = ()
     authenticates: bool = False
+    entry: Visit | None = None
 
 
 _Role = Callable[[Random, int], _Part]
@@ -187,6 +186,7 @@ def _person(chance: Random, number: int, months: int) -> Person:
         token=f"{part.token or chance.choice(GOOD_CARDS)}:{number}",
         wishes=part.wishes,
         authenticates=part.authenticates,
+        entry=part.entry,
     )
 
 
@@ -223,11 +223,33 @@ def _is_poor(chance: Random, months: int) -> _Part:
 
 
 def _pays_at_the_last_moment(chance: Random, months: int) -> _Part:
-    """The card is dead from a renewal on; a new one comes at the instant of that renewal."""
+    """The card is dead from a renewal on; its invoice is paid at the checkout page while the old card is charged."""
     month = chance.randint(1, months)
-    new = Wish(month, Place.RENEWAL, "set_payment_method", race=Kind.RACE_CHECKOUT, token=chance.choice(GOOD_CARDS))
-    pay = Wish(month, Place.RENEWAL, "retry_payment", race=Kind.RACE_CHECKOUT)
-    return _Part(token=f"pm_card_dies_after_{month}", wishes=(new, pay)[: chance.randint(1, 2)])
+    visits = [paying(chance)]
+    if chance.random() < 0.3:  # noqa: PLR2004 - two windows
+        visits.append(paying(chance))
+    wishes = [_visit(month, Place.RENEWAL, visit) for visit in visits]
+    if chance.random() < 0.3:  # noqa: PLR2004 - and somebody in support helps
+        wishes.append(Wish(month, Place.RENEWAL, "retry_payment", race=Kind.RACE_CHECKOUT))
+    return _Part(token=f"pm_card_dies_after_{month}", wishes=tuple(wishes))
+
+
+def _follows_a_mail(chance: Random, months: int) -> _Part:
+    """A renewal and the first retry are declined; the page is open when the second one is due, and is left or not."""
+    month = chance.randint(1, months)
+    token = f"pm_card_declines_charges_{month + 1}_to_{month + chance.randint(2, 3)}"
+    if chance.random() < 0.5:  # noqa: PLR2004 - a coin
+        return _Part(token=token, wishes=(_visit(month, Place.DUNNING, paying(chance)),))
+    back = _visit(month, Place.BETWEEN, paying(chance, by_bank=False))
+    return _Part(token=token, wishes=(_visit(month, Place.DUNNING, wavering(chance)), back)[: chance.randint(1, 2)])
+
+
+def _subscribes_on_the_page(chance: Random, _months: int) -> _Part:
+    return _Part(entry=entering(chance))
+
+
+def _visit(month: int, place: Place, visit: Visit) -> Wish:
+    return Wish(month, place, "checkout", race=Kind.RACE_CHECKOUT, visit=visit)
 
 
 def _leaves_at_the_renewal(chance: Random, months: int) -> _Part:
@@ -274,6 +296,8 @@ def _skips(chance: Random, months: int) -> _Part:
 ROLES: Mapping[str, _Role] = {
     "is loyal": _is_loyal,
     "pays at the last moment": _pays_at_the_last_moment,
+    "follows a mail": _follows_a_mail,
+    "subscribes on the page": _subscribes_on_the_page,
     "is poor": _is_poor,
     "leaves at the renewal": _leaves_at_the_renewal,
     "upgrades twice": _upgrades_twice,

@@ -1,4 +1,4 @@
-"""What people use: the HTTP API, as a customer's browser does, and signals, as support does. Again until it answers."""
+"""What people use: API and checkout page, as browsers do; signals, as support does. Again until it answers."""
 
 import asyncio
 from collections import Counter
@@ -15,6 +15,7 @@ from perennial.chaos.expectation import Answer, Asked
 from perennial.chaos.kinds import Kind
 from perennial.chaos.patience import PAUSE_SECONDS, persist
 from perennial.chaos.population import Wish
+from perennial.chaos.shopper import Shopper
 from perennial.domain.subscription import commands as c
 from perennial.engine import plans
 from perennial.engine.context import RPC_TIMEOUT, Engine
@@ -28,7 +29,6 @@ _LOST_SHARE = 0.4
 _REFUSED = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 _PATHS = {
     "retry_payment": "retry-payment",
-    "set_payment_method": "payment-method",
     "cancel": "cancel",
     "undo_cancel": "undo-cancel",
     "change_plan": "change-plan",
@@ -64,6 +64,7 @@ class Portal:
         # Our own API on our own machine: a proxy of the environment has no business here.
         limits = httpx.Limits(max_connections=50)
         self._http = httpx.AsyncClient(base_url=api_url(engine.settings), trust_env=False, timeout=30, limits=limits)
+        self.shopper = Shopper(engine, self._http, injected, loses_answers=loses_answers)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -131,8 +132,6 @@ class Portal:
         match request.wish.command:
             case "retry_payment":
                 return c.RetryPayment(request_id=request_id, at=at)
-            case "set_payment_method":
-                return c.SetPaymentMethod(payment_method_id=body["payment_method_id"], request_id=request_id, at=at)
             case "cancel":
                 refund = c.RefundPolicy(body["refund"]) if "refund" in body else None
                 return c.Cancel(when=c.When(body["when"]), refund=refund, request_id=request_id, at=at)

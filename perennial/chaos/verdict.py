@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from perennial.chaos import expectation
-from perennial.chaos.director import Diary
-from perennial.chaos.expectation import Answer
+from perennial.chaos.director import Account, Diary
+from perennial.chaos.expectation import Answer, Asked
 from perennial.chaos.judge import Case, Finding, judge
 from perennial.chaos.kinds import Kind
 from perennial.chaos.population import Group, Person
@@ -119,18 +119,21 @@ async def _cases(engine: Engine, groups: Sequence[Group], diary: Diary, books: W
     for group in groups:
         for person in group.people:
             terms = await plans.terms(engine, person.plan, person.currency)
-            rounds = diary.rounds.get(person.subscription, [])
-            lives = await asyncio.to_thread(_lives, group, person, terms, rounds)
-            deaf = [[replace(asked, answer=Answer.UNKNOWN) for asked in each] for each in rounds]
+            account = diary.accounts.get(person.customer)
+            if account is None:
+                continue  # never got in, which is a finding of its own
+            lives = await asyncio.to_thread(_lives, group, person, account, terms, account.asked)
+            deaf = [[_unheard(asked) for asked in each] for each in account.asked]
             case = Case(
-                subscription=person.subscription,
-                asked=tuple(asked for each in rounds for asked in each),
-                lives=lives or await asyncio.to_thread(_lives, group, person, terms, deaf),
+                subscription=account.subscription,
+                asked=tuple(asked for each in account.asked for asked in each),
+                lives=lives or await asyncio.to_thread(_lives, group, person, account, terms, deaf),
                 explained=bool(lives),
-                refused=refused.get(person.subscription, {}),
-                recorded=recorded.get(person.subscription),
+                refused=refused.get(account.subscription, {}),
+                recorded=recorded.get(account.subscription),
                 captures=tuple(captures.get(person.customer, ())),
                 tells_later=person.bank_is_slow,
+                told_paid=frozenset(account.told_paid),
             )
             cases.append(case)
     return cases
@@ -148,17 +151,27 @@ def _refused(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
+def _unheard(asked: Asked) -> Asked:
+    return asked if asked.answer is Answer.UNTOLD else replace(asked, answer=Answer.UNKNOWN)
+
+
 def _lives(
-    group: Group, person: Person, terms: PlanTerms, rounds: Sequence[Sequence[expectation.Asked]]
+    group: Group, person: Person, account: Account, terms: PlanTerms, rounds: Sequence[Sequence[Asked]]
 ) -> tuple[expectation.Life, ...]:
+    """Each life that fits, whichever card it began with."""
     opening = Opening(
-        id=person.subscription,
+        id=account.subscription,
         customer_id=person.customer,
         terms=terms,
         quantity=person.quantity,
         timezone=group.timezone,
         start=group.start,
-        payment_method_id=person.method(),
         test_clock_id=group.clock,
     )
-    return expectation.lives(opening, person.tokens, rounds, group.end)
+    return tuple(
+        life
+        for first in account.firsts
+        for life in expectation.lives(
+            replace(opening, payment_method_id=first), account.cards, [each for each in rounds if each], group.end
+        )
+    )

@@ -28,13 +28,13 @@ WITH wanted AS (
     FROM wanted w JOIN payment_attempts a ON a.key = w.key JOIN refunds r ON r.attempt_id = a.id
     LEFT JOIN LATERAL (
         SELECT sum(e.amount) AS amount FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
-        WHERE t.key = 'payment:' || r.key AND e.account = :cash
+        WHERE t.key IN ('payment:' || r.key, 'returned:' || r.key) AND e.account = :cash
     ) c ON true
     GROUP BY r.attempt_id
 ), contested AS (
     SELECT d.attempt_id, -sum(e.amount) AS amount
     FROM wanted w JOIN payment_attempts a ON a.key = w.key JOIN disputes d ON d.attempt_id = a.id
-    JOIN ledger_transactions t ON t.key IN ('opened:' || d.key, 'won:' || d.key)
+    JOIN ledger_transactions t ON t.subject_id = d.id AND t.kind LIKE 'dispute%'
     JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = :cash
     GROUP BY d.attempt_id
 )
@@ -57,6 +57,8 @@ LEFT JOIN test_clocks k ON k.id = coalesce(s.test_clock_id, f.test_clock_id, d.t
 WHERE a.id IS NOT NULL OR c.key IS NOT NULL
 """
 _OURS = text(OURS)
+
+REFUND_DIFFERS = "refund_differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _compare(key: str, mine: Charge, other: Charge, who: str) -> Iterator[Found]
     if mine.captured and other.captured and mine.currency != other.currency:
         yield Found("currency_differs", key, f"{who} captured {other.currency}, {mine.currency} is posted")
     if not mine.refunded <= other.refunded <= mine.refunded + mine.refunding:
-        yield Found("refund_differs", key, f"{who} refunded {other.refunded}, {mine.refunded} are posted")
+        yield Found(REFUND_DIFFERS, key, f"{who} refunded {other.refunded}, {mine.refunded} are posted")
     if None not in (mine.disputed, other.disputed) and mine.disputed != other.disputed:
         yield Found("dispute_differs", key, f"of it {other.disputed} are disputed at {who}, {mine.disputed} are posted")
 

@@ -22,8 +22,9 @@ WITH held AS (
 ), lost AS (
     SELECT d.id, coalesce(-sum(e.amount), 0) AS amount
     FROM disputes d
-    LEFT JOIN ledger_transactions t ON t.key = 'lost:' || d.key
-    LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'disputed:' || d.gateway
+    LEFT JOIN ledger_transactions t ON t.subject_id = d.id AND t.kind LIKE 'dispute%'
+    LEFT JOIN ledger_entries e ON e.transaction_id = t.id
+                              AND e.account IN ('disputed:' || d.gateway, 'cash:' || d.gateway)
     GROUP BY d.id
 ), taken AS (
     SELECT attempt_id, sum(amount) AS amount FROM disputes WHERE status <> 'won' GROUP BY attempt_id

@@ -38,9 +38,14 @@ WITH cash AS (
     SELECT substr(t.key, 9) AS key, e.currency, sum(e.amount) AS amount
     FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
     WHERE t.key LIKE 'payment:%' AND e.account = :cash GROUP BY t.key, e.currency
+), returned AS (
+    SELECT substr(t.key, 10) AS key, e.amount
+    FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+    WHERE t.key LIKE 'returned:%' AND e.account = :cash
 ), given_back AS (
-    SELECT r.attempt_id, -sum(c.amount) AS amount, sum(r.amount) FILTER (WHERE r.status = 'pending') AS pending
-    FROM refunds r LEFT JOIN cash c ON c.key = r.key GROUP BY r.attempt_id
+    SELECT r.attempt_id, -sum(c.amount + coalesce(b.amount, 0)) AS amount,
+           sum(r.amount) FILTER (WHERE r.status = 'pending') AS pending
+    FROM refunds r LEFT JOIN cash c ON c.key = r.key LEFT JOIN returned b ON b.key = r.key GROUP BY r.attempt_id
 )
 SELECT coalesce(a.key, c.key) AS key, coalesce(c.currency, a.currency) AS currency,
        coalesce(c.amount, 0) AS captured, coalesce(g.amount, 0) AS refunded, coalesce(g.pending, 0) AS refunding,

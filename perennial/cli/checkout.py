@@ -7,7 +7,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from perennial.cli import output
-from perennial.cli.options import PAGE, AddOns, After, Currency, Json, Limit, RequestId, addons_of
+from perennial.cli.options import PAGE, AddOns, After, Json, Limit, RequestId, addons_of
 from perennial.cli.output import Column, at, of, status
 from perennial.cli.session import run, unusable
 from perennial.db.models import CheckoutSession
@@ -41,7 +41,10 @@ Url = Annotated[str | None, typer.Option(metavar="URL", help="Where the page lea
 def create(
     customer: Annotated[str | None, typer.Option(help="Who subscribes, or adds a payment method (cus_...).")] = None,
     plan: Annotated[str | None, typer.Option(help="Subscribe to this plan.", metavar="CODE")] = None,
-    currency: Currency = "USD",
+    currency: Annotated[
+        str | None,
+        typer.Option(help="ISO 4217 code. Default: USD; of a method, as the customer's subscriptions.", metavar="CODE"),
+    ] = None,
     quantity: Annotated[int, typer.Option(min=1)] = 1,
     coupon: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
     addon: AddOns = None,
@@ -67,7 +70,7 @@ def create(
         terms = NewSubscription(
             customer_id=customer,
             plan=plan,
-            currency=currency.upper(),
+            currency=(currency or "USD").upper(),
             quantity=quantity,
             coupons=tuple(coupon or ()),
             addons=addons_of(addon),
@@ -79,6 +82,7 @@ def create(
         customer_id=customer,
         invoice_id=invoice,
         terms=terms,
+        currency=currency.upper() if currency else None,
         success_url=success_url,
         cancel_url=cancel_url,
         expires_in=timedelta(minutes=expires_in),

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from perennial.domain.errors import CommandRefused
@@ -16,19 +17,33 @@ class DisputeStatus(StrEnum):
     WON = "won"
     LOST = "lost"
 
-    def after(self, known: "DisputeStatus | None") -> "DisputeStatus":
-        """What is true when this is told and `known` was known: a decision stands, in whatever order they come."""
-        return self if known in (None, DisputeStatus.OPEN) else known
+    def after(self, known: "DisputeStatus | None", *, later: bool = False) -> "DisputeStatus":
+        """What is true when this is told and `known` was known: a decision stands, in whatever order they come.
+
+        Banks can reverse theirs: another decision counts that was certainly made `later`.
+        """
+        if known in (None, DisputeStatus.OPEN) or (later and self is not DisputeStatus.OPEN):
+            return self
+        return known
+
+
+def is_later(told_at: datetime | None, known_at: datetime | None) -> bool:
+    """Whether what a gateway decided at `told_at`, by its own clock, is younger than what it decided at `known_at`."""
+    return told_at is not None and known_at is not None and told_at > known_at
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A charge at `invoice` (business key) that is contested. `answered`: what its status asks for has been done."""
+    """A charge at `invoice` (business key) that is contested. `answered`: what its status asks for has been done.
+
+    `told_at` is when it was decided, by the gateway's clock.
+    """
 
     ref: str
     invoice: str
     status: DisputeStatus
     answered: bool = False
+    told_at: datetime | None = None
 
 
 class SubscriptionDisputed(CommandRefused):

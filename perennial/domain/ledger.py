@@ -182,6 +182,20 @@ def refund_failed(refund_key: str, credit_note: str, currency: str, customer: st
     )
 
 
+def refund_returned(
+    refund_key: str, credit_note: str, currency: str, gateway: str, customer: str, amount: int
+) -> Posting:
+    """The gateway had sent it, and it came back: the money is with us again, and is the customer's credit."""
+    return _posting(
+        f"returned:{refund_key}",
+        "refund_returned",
+        credit_note,
+        currency,
+        Entry(cash(gateway), amount),
+        Entry(customer_credit(customer), -amount),
+    )
+
+
 def dispute_opened(key: str, dispute: str, currency: str, gateway: str, amount: int) -> Posting:
     return _posting(
         f"opened:{key}",
@@ -216,6 +230,22 @@ def dispute_lost(
         Entry(customer_credit(customer), credit),
         Entry(DISPUTE_LOSSES, amount - credit),
         Entry(disputed(gateway), -amount),
+    )
+
+
+def dispute_overturned(
+    key: str, dispute: str, currency: str, gateway: str, customer: str, amount: int, *, won: bool, credit: int = 0
+) -> Posting:
+    """The bank has reversed its decision: as if the other one had been made. `credit` is given, or taken, as well."""
+    sign = 1 if won else -1
+    return _posting(
+        key,
+        "dispute_overturned",
+        dispute,
+        currency,
+        Entry(cash(gateway), sign * amount),
+        Entry(DISPUTE_LOSSES, -sign * (amount - credit)),
+        Entry(customer_credit(customer), -sign * credit),
     )
 
 

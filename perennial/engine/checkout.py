@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from perennial import links
-from perennial.db.models import CheckoutSession, Invoice
+from perennial.db.models import CheckoutSession, Invoice, Subscription
 from perennial.db.repositories.statuses import OPEN as INVOICE_OPEN
 from perennial.db.repositories.statuses import PAID
 from perennial.domain.errors import CommandRefused, InvalidInput, InvoiceNotOpen, NotFound
@@ -50,12 +50,16 @@ class CheckoutCompleted(CommandRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """`terms` of mode subscription, `invoice_id` of mode invoice, `customer_id` of mode setup."""
+    """`terms` of mode subscription, `invoice_id` of mode invoice, `customer_id` of mode setup.
+
+    `currency` of mode setup: what the method will be charged in; None: as the customer's subscriptions.
+    """
 
     mode: Mode
     customer_id: str | None = None
     invoice_id: str | None = None
     terms: NewSubscription | None = None
+    currency: str | None = None
     success_url: str | None = None
     cancel_url: str | None = None
     expires_in: timedelta = LONGEST
@@ -71,6 +75,7 @@ async def create(engine: Engine, new: NewSession) -> CheckoutSession:
         InvalidInput: what the session is for could never be done; as `subscriptions.create` says it.
         InvoicePaid, InvoiceNotOpen, InvoiceIsDraft: nothing can be paid.
         AlreadySubscribed, PlanArchived: the subscription would be refused.
+        NoGateway: no gateway takes the currency.
     """
     if not SHORTEST <= new.expires_in <= LONGEST:
         raise InvalidInput("must be from five minutes to 24 hours", field="expires_in")
@@ -120,11 +125,26 @@ def _purpose(engine: Engine, session: Session, new: NewSession) -> tuple[str, st
             raise InvalidInput("the invoice is another customer's", field="customer_id")
         return invoice.customer_id, invoice.currency
     assert new.customer_id is not None, new.mode
-    return customers.require(session, new.customer_id).id, None
+    customer = customers.require(session, new.customer_id)
+    return customer.id, new.currency or _charged_in(session, customer.id)
+
+
+def _charged_in(session: Session, customer_id: str) -> str | None:
+    """The currency of the newest subscription that has not ended, or else of the newest invoice."""
+    living = select(Subscription.currency).where(
+        Subscription.customer_id == customer_id, Subscription.ended_at.is_(None)
+    )
+    billed = select(Invoice.currency).where(Invoice.customer_id == customer_id)
+    return session.scalar(living.order_by(Subscription.created_at.desc(), Subscription.id).limit(1)) or session.scalar(
+        billed.order_by(Invoice.issued_at.desc(), Invoice.id).limit(1)
+    )
 
 
 def _gateway_for(engine: Engine, session: Session, customer_id: str, currency: str | None) -> str:
-    """Where a new card is taken: as the routing says for this currency; the primary gateway where there is none."""
+    """Where a new card is taken: as the routing says for this currency.
+
+    Of whom nobody knows in what they will be charged: the primary gateway.
+    """
     if currency is None:
         return engine.gateway.name
     return routing.order_within(engine, session, customer_id, currency)[0]

@@ -59,6 +59,7 @@ async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
         invoice=booked.invoice_key,
         dispute=booked.id,
         status=booked.status,
+        told_at=booked.told_at,
     )
     handle = engine.temporal.get_workflow_handle(booked.subscription_id)
     try:
@@ -104,6 +105,7 @@ def book(
             currency=event.currency,
             reason=event.decline_code,
             at=at or domain_time(engine, session, event.charge_key),
+            told_at=event.at,
         ),
     )
 

@@ -1,4 +1,7 @@
-"""Refunds that a gateway keeps pending: a webhook is the hint to ask, a daily look-up asks where no webhook came."""
+"""Refunds whose outcome changes later: a webhook is the hint to ask, a look-up asks where no webhook came.
+
+One that was pending ends, and one that had been sent comes back: the bank could not give it to the customer.
+"""
 
 import asyncio
 from datetime import datetime
@@ -22,11 +25,14 @@ def is_refund(event: GatewayEvent) -> bool:
 
 async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
     """A refund of a charge has ended, says its gateway: it is asked which one and how. Raises GatewayError."""
-    key = event.charge_key
-    if key is None:
-        return
-    for refund in await engine.read(lambda session: credit_notes.pending_of_charge(session, gateway, key)):
-        await _look_up(engine, refund)
+    if event.charge_key is not None:
+        await look_up(engine, gateway, event.charge_key)
+
+
+async def look_up(engine: Engine, gateway: str, charge_key: str) -> int:
+    """Ask after each refund of a charge that has not failed; of how many that was news. Raises GatewayError."""
+    found = await engine.read(lambda session: credit_notes.standing_of_charge(session, gateway, charge_key))
+    return sum([await _look_up(engine, refund) for refund in found])
 
 
 async def look_up_all(engine: Engine) -> int:
@@ -48,7 +54,7 @@ async def look_up_all(engine: Engine) -> int:
 
 
 async def _look_up(engine: Engine, refund: PendingRefund) -> bool:
-    """Whether it has ended. What its gateway does not know yet is still with the activity that sends it."""
+    """Whether it has ended, and that is news. What its gateway does not know is still with whoever sends it."""
     told = await asyncio.to_thread(engine.gateways[refund.gateway].find_refund, refund.key)
     if told is None:
         return False

@@ -9,8 +9,9 @@ _BY_MONTH = text(
     """
 WITH moved AS (
     SELECT to_char(t.at AT TIME ZONE :timezone, 'YYYY-MM') AS month, e.currency, t.kind, e.amount,
-           CASE WHEN e.account NOT LIKE 'cash:%' THEN e.account WHEN t.kind LIKE 'dispute%' THEN 'disputed' ELSE 'cash'
-           END AS account,
+           CASE WHEN e.account NOT LIKE 'cash:%' THEN e.account
+                WHEN t.kind LIKE 'dispute%' THEN 'disputed' WHEN t.kind LIKE 'refund%' THEN 'refunded'
+                WHEN t.kind = 'gateway_fee' THEN 'fees' ELSE 'paid' END AS account,
            e.account IN ('revenue', 'deferred_revenue') AS sold
     FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
     WHERE (CAST(:as_of AS timestamptz) IS NULL OR t.at <= :as_of)
@@ -24,8 +25,8 @@ SELECT month, currency,
        -coalesce(sum(amount) FILTER (WHERE sold AND kind <> 'revenue_recognised'), 0) AS net,
        -coalesce(sum(amount) FILTER (WHERE account = 'revenue'), 0) AS earned,
        coalesce(sum(amount) FILTER (WHERE account = 'bad_debt'), 0) AS written_off,
-       coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount > 0), 0) AS paid,
-       -coalesce(sum(amount) FILTER (WHERE account = 'cash' AND amount < 0), 0) AS refunded,
+       coalesce(sum(amount) FILTER (WHERE account = 'paid'), 0) AS paid,
+       -coalesce(sum(amount) FILTER (WHERE account = 'refunded'), 0) AS refunded,
        -coalesce(sum(amount) FILTER (WHERE account = 'disputed'), 0) AS disputed,
        coalesce(sum(amount) FILTER (WHERE account = 'dispute_losses'), 0) AS lost
 FROM moved GROUP BY month, currency ORDER BY month, currency
@@ -41,11 +42,11 @@ def revenue(session: Session, parameters: Parameters) -> list[Row]:
     whenever the service is given. `voided`: invoices taken back as if never issued. `credited`: credit notes, without
     tax. `net` = invoiced - voided - credited. `earned`: what became revenue, as service was given; over a whole life it
     comes to `net` (without gifts that nobody claims: those are breakage). `written_off`: invoices given up as losses,
-    tax included; they stay in `net`. `paid`: money that came in, `refunded`: money that went back, `disputed`: what
-    banks took for disputes less what they gave back, `lost`: what disputes cost when they were lost, tax included; it
-    stays in `net` as well. Each counts in the month of its own posting: an invoice of January that is paid in February
-    is invoiced in January and paid in February. `earned` is complete for months that have been recognised (`perennial
-    books recognise`).
+    tax included; they stay in `net`. `paid`: money that came in, `refunded`: money that went back, less what came back
+    to us because no bank could take it, `disputed`: what banks took for disputes less what they gave back, `lost`: what
+    disputes cost when they were lost, tax included; it stays in `net` as well. Each counts in the month of its own
+    posting: an invoice of January that is paid in February is invoiced in January and paid in February. `earned` is
+    complete for months that have been recognised (`perennial books recognise`).
     """
     found = session.execute(_BY_MONTH, dict(parameters))
     return [row._asdict() | {name: int(getattr(row, name)) for name in _AMOUNTS} for row in found]

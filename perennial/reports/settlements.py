@@ -19,7 +19,7 @@ WITH posted AS (
     SELECT gateway, currency, day,
            count(*) FILTER (WHERE kind IN ('payment', 'overpayment')) AS payments,
            coalesce(sum(amount) FILTER (WHERE kind IN ('payment', 'overpayment')), 0) AS captured,
-           -coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded,
+           -coalesce(sum(amount) FILTER (WHERE kind LIKE 'refund%'), 0) AS refunded,
            -coalesce(sum(amount) FILTER (WHERE kind LIKE 'dispute%' AND account LIKE 'cash:%'), 0) AS disputed,
            coalesce(sum(amount) FILTER (WHERE account LIKE 'fees:%'), 0) AS fees,
            coalesce(sum(amount) FILTER (WHERE account LIKE 'cash:%'), 0) AS net
@@ -38,13 +38,14 @@ WITH posted AS (
                         AND f.kind = 'unknown_there' AND f.resolved_at IS NULL
     LEFT JOIN payment_attempts a ON a.key = substr(p.key, 9)
     LEFT JOIN LATERAL (
-        SELECT sum(e.amount) AS amount FROM refunds r JOIN ledger_transactions t ON t.key = 'payment:' || r.key
+        SELECT sum(e.amount) AS amount FROM refunds r
+        JOIN ledger_transactions t ON t.key IN ('payment:' || r.key, 'returned:' || r.key)
         JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = p.account
         WHERE r.attempt_id = a.id
     ) back ON true
     LEFT JOIN LATERAL (
         SELECT sum(e.amount) AS amount FROM disputes d
-        JOIN ledger_transactions t ON t.key IN ('opened:' || d.key, 'won:' || d.key)
+        JOIN ledger_transactions t ON t.subject_id = d.id AND t.kind LIKE 'dispute%'
         JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = p.account
         WHERE d.attempt_id = a.id
     ) gone ON true

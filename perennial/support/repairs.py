@@ -1,10 +1,12 @@
 """What the reconciler mends without asking.
 
-Neither of its two ways decides anything, so neither moves money by itself:
+None of its ways decides anything, so none moves money by itself:
 
 * A workflow that is missing is started again from its row. The row is there only if the workflow was; whatever it had
   begun is found done under its key, and what fell due in the meantime is done once.
 * A row that is missing, or says that what runs has ended, is written from the history.
+* A gateway that has given back something else than we believe is asked for each refund of that charge; what it says of
+  them is written down as if its webhook had come.
 
 Everything else is only a finding.
 """
@@ -15,12 +17,13 @@ import structlog
 from sqlalchemy.orm import Session
 from temporalio.exceptions import TemporalError
 
+from perennial.checks.charges import REFUND_DIFFERS
 from perennial.checks.workflows import NO_ROW, NO_WORKFLOW
 from perennial.db.models import Subscription, SupportAction
 from perennial.db.repositories import findings
 from perennial.db.repositories.findings import Found
 from perennial.domain.errors import CommandRefused, EngineUnavailable, NotFound, PerennialError
-from perennial.engine import gifts, one_off, plan_migrations, runs
+from perennial.engine import gifts, one_off, plan_migrations, refunds, runs
 from perennial.engine.context import Engine
 from perennial.support.rebuild import rebuild
 
@@ -36,7 +39,7 @@ async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
     """
     for one in found:
         try:
-            done = await _mended(engine, one)
+            done = await _mended(engine, source, one)
         except EngineUnavailable:
             raise
         except (PerennialError, TemporalError, ValueError) as error:
@@ -47,7 +50,7 @@ async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
             await _write_down(engine, source, one, *done)
 
 
-async def _mended(engine: Engine, one: Found) -> tuple[str, str] | None:
+async def _mended(engine: Engine, source: str, one: Found) -> tuple[str, str] | None:
     """The action, by the name that support has for it, and what it did; None when nothing was done."""
     if one.detail == NO_WORKFLOW and await _start_again(engine, one.subject):
         return "retry", "its workflow was started again from its row"
@@ -58,6 +61,8 @@ async def _mended(engine: Engine, one: Found) -> tuple[str, str] | None:
             _log.warning("not_repaired", subscription_id=one.subject, code=refusal.code)
             return None
         return "rebuild", f"its row was {rebuilt.row} from the history"
+    if one.kind == REFUND_DIFFERS and (news := await refunds.look_up(engine, source.partition(":")[2], one.subject)):
+        return "retry", f"the gateway was asked: {news} of its refunds had ended otherwise"
     return None
 
 

@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
+from perennial.domain.subscription import commands as c
+from perennial.engine import runs
+from perennial.engine.context import Engine
 from tests.api.asking import Api, problem
+from tests.support.stage import eventually
 
 
 async def _command(api: Api, subscription: str, command: str, body: Any = None) -> dict[str, Any]:
@@ -177,3 +181,41 @@ async def test_a_clock_moves_forward_only(api: Api, clock: str) -> None:
     to = await api.post(f"/v1/test-clocks/{clock}/advance", {"to": "2026-03-01T01:00:00+01:00"})
     assert to.json()["now"] == "2026-03-01T00:00:00Z"
     assert clock in [row["id"] for row in (await api.get("/v1/test-clocks")).json()["data"]]
+
+
+async def test_what_became_of_a_command_is_told_where_its_202_points_to(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the answer; it is done all the same, and asking for it later says so."""
+    customer = await api.customer()
+    path = f"/v1/subscriptions/{(await api.subscribe(customer['id']))['id']}"
+    monkeypatch.setattr(runs, "ANSWER_TIMEOUT_SECONDS", 0.0)
+    answer = await api.post(f"{path}/skip-next")
+    assert answer.status_code == 202
+    where = answer.headers["Location"]
+    assert where.startswith(f"{path}/commands/req_")
+
+    async def told() -> dict[str, Any] | None:
+        said: dict[str, Any] = (await api.get(where)).json()
+        return said if said["status"] != "pending" else None
+
+    assert await eventually(told) == {"request_id": where.rpartition("/")[2], "status": "done", "code": None}
+
+
+async def test_a_refusal_that_nobody_waited_for_bears_the_name_of_its_request(api: Api, engine: Engine) -> None:
+    customer = await api.customer()
+    id_ = (await api.subscribe(customer["id"]))["id"]
+    where = f"/v1/subscriptions/{id_}/commands/req_of_nobody"
+    assert (await api.get(where)).json()["status"] == "pending"
+    resume = c.Resume(request_id="req_of_nobody", at=engine.clock())
+    await engine.temporal.get_workflow_handle(id_).signal("resume", resume)
+
+    async def told() -> dict[str, Any] | None:
+        said: dict[str, Any] = (await api.get(where)).json()
+        return said if said["status"] != "pending" else None
+
+    assert await eventually(told) == {"request_id": "req_of_nobody", "status": "refused", "code": "not_paused"}
+    entries = (await api.get(f"/v1/subscriptions/{id_}/timeline")).json()["data"]
+    [refused] = [entry for entry in entries if entry["kind"] == "refused"]
+    assert refused["data"] == {"command": "Resume", "code": "not_paused", "request": "req_of_nobody"}
+    problem(await api.get("/v1/subscriptions/sub_of_nobody/commands/req_of_nobody"), 404)

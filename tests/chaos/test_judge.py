@@ -261,3 +261,68 @@ def _verdict(**changes: object) -> Verdict:
 def test_one_thing_that_is_wrong_is_enough(wrong: dict[str, object]) -> None:
     assert _verdict().ok
     assert not _verdict(**wrong).ok
+
+
+NEW = {"pm_2": "pm_card_mastercard:cus_1"}
+DIES = "pm_card_dies_after_1"
+
+
+def _handed_in(request: str = "t1", method: str = "pm_2", window: str = "cs_1") -> Asked:
+    at = FIRST - timedelta(seconds=2)
+    command = c.SetPaymentMethod(request_id=request, at=at, payment_method_id=method)
+    return Asked(command, Answer.UNTOLD, window=window)
+
+
+def test_what_is_handed_in_at_the_page_was_obeyed_or_was_not_and_nothing_in_between() -> None:
+    """Before the old card is charged, after it was declined, or never: then the invoice stays open."""
+    found = _lives([_handed_in()], card=DIES, more=NEW)
+    assert {len(life.charges) for life in found} == {1, 3}
+    for life in found:
+        case = _case(life, _handed_in(), all_lives=found)
+        assert judge(case).findings == ()
+        half = replace(case, captures=case.captures[:-1])
+        assert judge(half).findings != ()
+
+
+def test_what_a_page_said_is_paid_was_taken() -> None:
+    """Also where the life in which nothing was handed in explains everything else."""
+    found = _lives([_handed_in()], card=DIES, more=NEW)
+    life = next(each for each in found if len(each.charges) == 1)
+    invoice = keys.invoice_id(keys.period_invoice(SUB, 1))
+    case = _case(life, _handed_in(), all_lives=found)
+    assert judge(case).lost == 0
+    sentence = judge(replace(case, told_paid=frozenset({invoice})))
+    assert sentence.lost == 1
+    assert "the page said that it is paid, and nothing was taken" in _problems(sentence)
+
+
+def test_one_window_hands_in_one_thing_after_the_other_and_two_windows_in_any_order() -> None:
+    more = NEW | {"pm_3": "pm_card_chargeDeclinedInsufficientFunds:cus_1"}
+
+    def last_cards(*asked: Asked) -> set[str | None]:
+        obeyed = [life for life in _lives(asked, card=DIES, more=more) if {"t1", "t2"} <= set(life.state.applied)]
+        return {life.state.payment_method_id for life in obeyed}
+
+    first = _handed_in("t1", "pm_3")
+    assert last_cards(first, _handed_in("t2", "pm_2")) == {"pm_2"}
+    assert last_cards(first, _handed_in("t2", "pm_2", window="cs_2")) == {"pm_2", "pm_3"}
+
+
+def test_a_bank_that_nobody_answers_holds_the_invoice_until_dunning_ends() -> None:
+    left = _handed_in()
+    found = _lives([left], card=DIES, more={"pm_2": "pm_card_authenticationRequired:cus_1"})
+    assert {len(life.charges) for life in found} == {1}
+    assert all(life.open == {} for life in found)
+    assert {life.state.status for life in found} == {Status.CANCELED}
+
+
+def test_three_d_secure_is_passed_by_whoever_sits_before_the_page_and_by_nobody_else() -> None:
+    """The old card was quicker, the new one only kept: its bank asks at the next renewal, when nobody is there."""
+    card = "pm_card_threeDSecureOnce:cus_1"
+    passed = _lives([_handed_in()], card=DIES, more={"pm_2": card})
+    assert 3 in {len(life.charges) for life in passed}
+    kept = _lives([_handed_in()], card="pm_card_visa", more={"pm_2": card})
+    assert {(len(life.charges), life.state.status) for life in kept if life.state.payment_method_id == "pm_2"} == {
+        (2, Status.CANCELED),
+        (1, Status.CANCELED),
+    }

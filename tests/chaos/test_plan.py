@@ -4,9 +4,11 @@ from itertools import islice
 
 import pytest
 
+from api.web.methods import TEST_CARDS
 from perennial.chaos.kinds import PROCESSES, WEATHER, Kind, UnknownKind, parse
 from perennial.chaos.population import ROLES, Place, populate
 from perennial.chaos.storm import DECK, Blow, storm
+from perennial.chaos.visits import UNANSWERED, Leaves
 
 EVERYTHING = frozenset(Kind)
 
@@ -87,3 +89,17 @@ def test_kinds_by_name() -> None:
             parse(text)
     with pytest.raises(UnknownKind, match="unknown: earthquake;"):
         parse("kill_worker,earthquake")
+
+
+def test_people_use_the_checkout_page_in_every_way() -> None:
+    """Through both doors, with cards of the page alone; a bank that is left is left for good."""
+    people = [person for group in populate(200, 6, 11) for person in group.people]
+    visits = [wish.visit for person in people for wish in person.wishes if wish.visit]
+    entries = [person.entry for person in people if person.entry]
+    assert {visit.by_link for visit in visits} == {True, False}
+    assert {visit.leaves for visit in visits} == {None, *Leaves}
+    assert {entry.leaves for entry in entries} == {None, Leaves.BANK}
+    assert {entry.first_leaves_another for entry in entries} == {True, False}
+    for visit in (*visits, *entries):
+        assert set(visit.cards) <= set(TEST_CARDS)
+        assert (UNANSWERED in visit.cards) == (visit.leaves is not None)

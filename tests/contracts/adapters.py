@@ -40,6 +40,7 @@ class Adapter:
     authentication_token: str
     lost_answer_token: str
     authenticate: Callable[[str, bool], object]
+    return_refund: Callable[[str], object]
     webhook: Callable[[str, str], tuple[bytes, dict[str, str]]]
 
     def request(self, key: str | None = None, **changes: object) -> ChargeRequest:
@@ -100,6 +101,7 @@ def simulator(request: pytest.FixtureRequest, name: str = "simulator") -> Adapte
         authentication_token="pm_card_authenticationRequired",
         lost_answer_token="pm_card_captures_then_times_out",
         authenticate=lambda gateway_ref, success: gateway.authenticate(gateway_ref, success=success),
+        return_refund=gateway.return_refund,
         webhook=webhook,
     )
 
@@ -123,6 +125,7 @@ def stripe(request: pytest.FixtureRequest) -> Adapter:
         authentication_token=new_card(stand, ASKS_FOR_3DS),
         lost_answer_token=lossy,
         authenticate=authenticate,
+        return_refund=stand.manners.return_refund,
         webhook=lambda charge_key, gateway_ref: payment_succeeded(SECRET, charge_key, gateway_ref),
     )
 

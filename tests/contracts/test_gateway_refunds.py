@@ -91,6 +91,24 @@ def test_what_was_not_captured_is_not_refunded(adapter: Adapter) -> None:
     assert result.status is RefundStatus.FAILED
 
 
+def test_a_refund_that_comes_back_has_failed_and_the_charge_is_whole_again(adapter: Adapter, charge: Charge) -> None:
+    """The bank could not give it to the customer: what had succeeded has failed, and that is the last word."""
+    request, gateway_ref = charge
+    refund = adapter.refund_request(request, gateway_ref, 500)
+    made = adapter.gateway.refund(refund)
+    assert made.status is RefundStatus.SUCCEEDED
+    adapter.return_refund(made.gateway_ref)
+    for _ in range(2):
+        found = adapter.gateway.find_refund(refund.key)
+        assert found is not None
+        assert (found.status, found.gateway_ref, found.failure_code) == (
+            RefundStatus.FAILED,
+            made.gateway_ref,
+            "lost_or_stolen_card",
+        )
+    assert refunded(adapter, request.key) == 0
+
+
 def test_a_refund_of_no_charge_is_refused(adapter: Adapter) -> None:
     request = adapter.request()
     with pytest.raises(GatewayRefused):

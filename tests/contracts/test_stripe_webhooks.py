@@ -93,6 +93,8 @@ def test_what_becomes_of_a_refund(stripe: StripeGateway, name: str, status: str,
         ("closed", "warning_closed", GatewayEventKind.OTHER),
         ("closed", "lost", GatewayEventKind.DISPUTE_LOST),
         ("updated", "under_review", GatewayEventKind.OTHER),
+        ("updated", "won", GatewayEventKind.DISPUTE_WON),
+        ("funds_reinstated", "won", GatewayEventKind.DISPUTE_WON),
     ],
 )
 def test_a_dispute_is_found_by_its_payment(
@@ -101,8 +103,10 @@ def test_a_dispute_is_found_by_its_payment(
     request = ChargeRequest(f"charge:{uuid4()}:1", 1000, "USD", new_card(stand), f"cus_{uuid4()}")
     paid = stripe.charge(request)
     dispute = fixture("dispute", status=status, payment_intent=paid.gateway_ref)
-    told = stripe.parse_webhook(*signed(SECRET, event(f"charge.dispute.{name}", dispute)))
+    happened = event(f"charge.dispute.{name}", dispute) | {"created": 1_790_000_000}
+    told = stripe.parse_webhook(*signed(SECRET, happened))
     assert (told.kind, told.gateway_ref) == (kind, dispute["id"])
+    assert told.at == datetime.fromtimestamp(1_790_000_000, UTC)
     if kind is not GatewayEventKind.OTHER:
         assert (told.charge_key, told.amount) == (request.key, 1000)
 

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import permutations
 from uuid import uuid4
 
 import pytest
@@ -25,7 +26,7 @@ from tests.support.paper import Paper
 from tests.support.paper_books import people
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-OPEN, LOST = DisputeStatus.OPEN, DisputeStatus.LOST
+OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
 # What waits for a lock has come to it by then; what does not wait is long done.
 A_WHILE_SECONDS = 0.3
 
@@ -170,3 +171,51 @@ async def test_a_second_dispute_of_one_charge_is_one_of_its_own(charge: Charge) 
     charge.book(LOST, "dp_2")
     assert charge.count("SELECT count(*) FROM disputes WHERE attempt_id = :attempt") == 2
     assert charge.losses == charge.amount
+
+
+MORNING, EVENING = (datetime(2026, 4, 1, hour, tzinfo=UTC) for hour in (8, 20))
+NIGHT = datetime(2026, 4, 1, 23, tzinfo=UTC)
+
+
+def tell(charge: Charge, status: DisputeStatus, told_at: datetime) -> None:
+    with unit_of_work(charge.engine.sessions) as session:
+        disputes.book(session, replace(charge.news(status), told_at=told_at))
+
+
+def cash(charge: Charge) -> int:
+    """What the dispute has taken and left, minor units."""
+    return charge.count(
+        "SELECT coalesce(sum(e.amount), 0) FROM ledger_entries e JOIN ledger_transactions t "
+        "ON t.id = e.transaction_id JOIN disputes d ON t.subject_id = d.id "
+        "WHERE d.attempt_id = :attempt AND e.account = 'cash:simulator'"
+    )
+
+
+@pytest.mark.parametrize("order", list(permutations([(LOST, MORNING), (WON, EVENING), (LOST, NIGHT)])))
+async def test_a_decision_that_is_reversed_is_booked_whatever_is_heard_first(
+    charge: Charge, order: tuple[tuple[DisputeStatus, datetime], ...]
+) -> None:
+    """Lost, won, and lost again at last: the latest by the gateway's clock counts, each as often as it is told."""
+    charge.book(OPEN)
+    for status, told_at in order:
+        for _ in range(2):
+            tell(charge, status, told_at)
+    assert (charge.losses, cash(charge)) == (charge.amount, -charge.amount)
+
+
+async def test_what_was_lost_and_is_won_after_all_is_cash_again_and_its_credit_the_customers(charge: Charge) -> None:
+    with unit_of_work(charge.engine.sessions) as session:
+        credit_notes.issue(session, charge.subject, replace(charge.refund(), amount=300, refund=False), NOW)
+    tell(charge, LOST, MORNING)
+    assert (charge.credit(), charge.losses, cash(charge)) == (0, charge.amount - 300, -charge.amount)
+    tell(charge, WON, EVENING)
+    assert (charge.credit(), charge.losses, cash(charge)) == (300, 0, 0)
+    tell(charge, LOST, MORNING)
+    assert (charge.credit(), charge.losses, cash(charge)) == (300, 0, 0)
+
+
+async def test_ten_who_hear_of_a_reversal_book_it_once(charge: Charge) -> None:
+    tell(charge, LOST, MORNING)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: tell(charge, WON, EVENING), range(10)))
+    assert (charge.losses, cash(charge)) == (0, 0)

@@ -1,5 +1,6 @@
 """Refunds: to the gateway of the charge, pending until it says otherwise, once, and never more than was taken."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,13 @@ import pytest
 from sqlalchemy import text
 
 from perennial.contracts import activities as tasks
+from perennial.db.repositories.findings import Found
 from perennial.domain.subscription.effects import Credit
 from perennial.engine import refunds, webhooks
 from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway, signatures
+from perennial.support.repairs import repair
 from tests.support.executions import AMOUNT, NOW, Debt, Killed, execution, kill_at, nothing
 
 FIRST, SECOND = "simulator", "simulator_2"
@@ -172,3 +175,66 @@ def test_twenty_at_once_never_give_back_more_than_was_taken(two: Engine) -> None
     assert {row.status for row in rows(debt)} == {"succeeded"}
     assert refunded(debt) == {SECOND: AMOUNT}
     assert debt.cash() == {f"cash:{SECOND}": 0}
+
+
+def returned(debt: Debt) -> list[dict[str, Any]]:
+    """The bank cannot take the newest refund of this debt; what its gateway tells of that."""
+    *_, row = rows(debt)
+    debt.gateways[row.gateway].return_refund(row.gateway_ref)  # type: ignore[attr-defined]
+    return announced(debt, row.gateway)[-1:]
+
+
+async def test_a_refund_that_comes_back_is_the_customers_credit_once(two: Engine) -> None:
+    debt = paid(two)
+    credit(debt, 600)
+    assert debt.cash() == {f"cash:{FIRST}": AMOUNT - 600}
+    told = returned(debt)
+    assert [event["kind"] for event in told] == ["refund_failed"]
+    again = [told[0] | {"id": f"evt_{uuid4().hex}"}]
+    assert await deliver(two, FIRST, [*told, *told, *again]) == [True, False, True]
+    assert [row.status for row in rows(debt)] == ["failed"]
+    assert (balance(debt), refunded(debt)) == (600, {FIRST: 0})
+    assert debt.cash() == {f"cash:{FIRST}": AMOUNT}
+    [note] = debt.rows("SELECT total, refunded, credited FROM credit_notes WHERE customer_id = :id")
+    assert tuple(note) == (600, 0, 600)
+
+
+async def test_late_news_that_it_was_sent_does_not_take_the_credit_away(two: Engine) -> None:
+    debt = paid(two, "pm_card_refund_pending_0")
+    credit(debt, 600)
+    debt.gateways[FIRST].find_refund(rows(debt)[0].key)
+    sent = announced(debt, FIRST)
+    await deliver(two, FIRST, sent)
+    await deliver(two, FIRST, returned(debt))
+    await deliver(two, FIRST, [sent[0] | {"id": f"evt_{uuid4().hex}"}])
+    assert [row.status for row in rows(debt)] == ["failed"]
+    assert (balance(debt), debt.cash()) == (600, {f"cash:{FIRST}": AMOUNT})
+
+
+async def test_a_refund_that_came_back_can_be_given_again_and_no_more_than_that(two: Engine) -> None:
+    """The charge has room again, but the lines of the invoice were taken back: the customer has credit for them."""
+    debt = paid(two)
+    credit(debt, AMOUNT)
+    await deliver(two, FIRST, returned(debt))
+    credit(debt, AMOUNT)
+    assert [row.status for row in rows(debt)] == ["failed"]
+    assert (balance(debt), refunded(debt)) == (AMOUNT, {FIRST: 0})
+
+
+async def test_ten_at_once_who_hear_of_it_book_it_once(two: Engine) -> None:
+    debt = paid(two)
+    credit(debt, 600)
+    told = returned(debt)
+    news = [[told[0] | {"id": f"evt_{uuid4().hex}"}] for _ in range(10)]
+    await asyncio.gather(*(deliver(two, FIRST, each) for each in news))
+    assert (balance(debt), debt.cash()) == (600, {f"cash:{FIRST}": AMOUNT})
+
+
+async def test_the_reconciler_books_it_when_the_news_was_lost(two: Engine) -> None:
+    debt = paid(two)
+    credit(debt, 600)
+    returned(debt)
+    charge = f"charge:{debt.invoice}:1"
+    await repair(two, f"gateway:{FIRST}", [Found("refund_differs", charge, "it refunded 0, 600 are posted")])
+    assert [row.status for row in rows(debt)] == ["failed"]
+    assert (balance(debt), debt.cash()) == (600, {f"cash:{FIRST}": AMOUNT})

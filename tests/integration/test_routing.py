@@ -12,11 +12,15 @@ import pytest
 from perennial.db.models import PaymentMethod
 from perennial.domain.errors import InvalidInput, NotFound
 from perennial.domain.routing import Rule, Share
-from perennial.engine import customers, routing, webhooks
+from perennial.engine import checkout, customers, routing, webhooks
+from perennial.engine.checkout import Mode, NewSession
 from perennial.engine.context import Engine
+from perennial.engine.subscriptions import NewSubscription
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway, signatures
 from perennial.ports import GatewayCapabilities
+from tests.support.paper import Paper
+from tests.support.paper_books import people
 
 FIRST, SECOND = "simulator", "simulator_2"
 SECRET = "whsec_of_the_routing_tests"
@@ -138,3 +142,22 @@ async def test_the_news_of_the_second_gateway_is_of_the_same_card(two: Engine) -
     assert await updated(two, SECOND, twin)
     now = await shown(two, method.id)
     assert now == ("4243", before[1] + 3, before[2]), "each gateway has a name of its own for a card"
+
+
+async def test_a_card_that_is_set_up_is_taken_where_the_routing_says(two: Engine) -> None:
+    """For the currency that is named, else that of the customer's subscriptions; without either, the primary one."""
+    await routing.replace(two, [Rule((Share(SECOND, 100),), "EUR")])
+
+    async def taken_at(customer: str, currency: str | None = None) -> str:
+        new = NewSession(mode=Mode.SETUP, customer_id=customer, currency=currency)
+        return (await checkout.create(two, new)).gateway
+
+    stranger = await someone(two)
+    assert await taken_at(stranger) == FIRST
+    assert await taken_at(stranger, "EUR") == SECOND
+    assert await taken_at(stranger, "USD") == FIRST
+    subscriber = await people(two, None, {})
+    new = NewSubscription(customer_id=subscriber, plan="flat", currency="EUR", id=f"sub_{uuid4().hex}")
+    await Paper.begin(two, new, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert await taken_at(subscriber) == SECOND
+    assert await taken_at(subscriber, "USD") == FIRST

@@ -207,6 +207,25 @@ async def test_credit_out_of_the_charge_is_taken_back_when_it_is_lost(stage: Sta
     assert (sums["dispute_losses"], sums.get("cash:simulator", 0)) == (800, 0)
 
 
+async def test_a_bank_that_reverses_its_decision_is_followed(stage: Stage, bank: Bank) -> None:
+    """Won, lost after all, and won at last: by webhooks of the gateway, each of which comes twice."""
+    clock = await stage.clock("2026-02-01 00:00")
+    sub = await subscribed(stage, clock, DisputePolicy.FREEZE)
+    disputed = await payment(stage, sub)
+    [[ref]] = await stage.rows("SELECT gateway_ref FROM payment_attempts WHERE id = :id", id=disputed)
+    await bank(disputed, OPEN)
+    await bank(disputed, WON)
+    await becomes(stage, sub, "active")
+    for lost in (1000, 0):
+        await asyncio.to_thread(stage.engine.gateway.reverse_dispute, str(ref))
+        await bank(disputed, None)
+        await becomes(stage, sub, "canceled")
+        sums = await books(stage, sub)
+        assert (sums.get("dispute_losses", 0), sums.get("cash:simulator", 0)) == (lost, 1000 - lost)
+    await heard(stage, sub, "dispute_lost")
+    await stage.once_each(sub)
+
+
 async def test_a_one_off_invoice_is_booked_too(stage: Stage, bank: Bank) -> None:
     clock = await stage.clock("2026-02-01 00:00")
     lines = (DraftLine(description="Workshop", amount=30_000),)

@@ -212,7 +212,7 @@ class Debt:
         """What the books say came in for the charge and went out for its refunds, by account."""
         found = self.rows(
             "WITH keys AS (SELECT 'payment:' || a.key AS key FROM payment_attempts a WHERE a.customer_id = :id "
-            "UNION ALL SELECT 'payment:' || r.key FROM refunds r "
+            "UNION ALL SELECT way || r.key FROM (VALUES ('payment:'), ('returned:')) ways (way) CROSS JOIN refunds r "
             "JOIN payment_attempts a ON a.id = r.attempt_id WHERE a.customer_id = :id) "
             "SELECT e.account, sum(e.amount) AS amount FROM ledger_entries e "
             "JOIN ledger_transactions t ON t.id = e.transaction_id JOIN keys k ON k.key = t.key "

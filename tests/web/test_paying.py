@@ -95,6 +95,23 @@ async def test_retries_wait_while_the_customer_is_at_their_bank(shopper: Shopper
     await stage.once_each(sub)
 
 
+async def test_a_bank_that_was_answered_and_has_told_nobody_is_asked_when_the_customer_looks_for_it(
+    shopper: Shopper, stage: Stage
+) -> None:
+    """Its webhook is lost, and the way back to us was closed: what the bank has said is true all the same."""
+    _, sub, invoice = await owing(stage)
+    await shopper.open(link(stage.engine.settings, invoice))
+    before = await shopper.send(ASKS)
+    bank = await shopper.go_to_bank()
+    yes = next(action for action in bank.actions if "outcome=pass" in action)
+    await shopper.browser.post(yes, follow_redirects=False)
+    shopper.turn_to(before)
+    await shopper.go_to_bank()
+    assert "$9.00 has been paid." in (await shopper.wait()).text
+    assert (await stage.view(sub)).status == "active"
+    await stage.once_each(sub)
+
+
 async def test_the_end_of_dunning_withdraws_what_waits_at_the_bank(shopper: Shopper, stage: Stage) -> None:
     """It gives the invoice up only when the attempt can take no money any more: the late answer comes to nothing."""
     clock, sub, invoice = await owing(stage)

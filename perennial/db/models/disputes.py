@@ -9,7 +9,9 @@ from perennial.db.models.base import Base
 
 
 class Dispute(Base):
-    """`key` (`dispute:{charge}:{gateway_ref}`) makes it once. Status: open, won, lost; a decision is final.
+    """`key` (`dispute:{charge}:{gateway_ref}`) makes it once. Status: open, won, lost.
+
+    `told_at` is when it was decided, by the gateway's clock: an older decision that is heard later is no news.
 
     `credit_taken` is what the customer had in credit of the same charge and lost again with the dispute; minor units.
     """
@@ -37,3 +39,4 @@ class Dispute(Base):
     credit_taken: Mapped[int] = mapped_column(server_default="0")
     opened_at: Mapped[datetime] = mapped_column(index=True)
     closed_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]

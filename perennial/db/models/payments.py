@@ -60,6 +60,10 @@ class PaymentAttempt(Base):
 
 class Refund(Base):
     __tablename__ = "refunds"
+    # The daily look-up pages through what gateways have in hand: a handful among all that ever was.
+    __table_args__ = (
+        Index("ix_refunds_in_hand", "key", postgresql_where=text("status = 'pending' AND gateway_ref IS NOT NULL")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)

@@ -80,7 +80,10 @@ def budget(session: Session, card: Card, amount: int, currency: str, trigger: st
 
 
 def bar(session: Session, attempt_id: str) -> None:
-    """The network has answered this attempt with never: the card is barred, behind whatever token it is known."""
+    """The network has answered this attempt with never: the card is barred, behind whatever token it is known.
+
+    Its methods are locked in the order of their ids: two who bar the same card at once wait for each other.
+    """
     attempt, method = aliased(PaymentAttempt), aliased(PaymentMethod)
     declined = (
         select(method.id, method.fingerprint)
@@ -89,7 +92,9 @@ def bar(session: Session, attempt_id: str) -> None:
         .subquery()
     )
     same = or_(_methods.c.id == declined.c.id, _methods.c.fingerprint == declined.c.fingerprint)
-    session.execute(update(_methods).where(same).values(card_barred=True))
+    locked = select(_methods.c.id).where(same).order_by(_methods.c.id).with_for_update(of=_methods)
+    ids = [row.id for row in session.execute(locked)]
+    session.execute(update(_methods).where(_methods.c.id.in_(ids)).values(card_barred=True))
 
 
 def initiator(trigger: str) -> Initiator:

@@ -13,7 +13,7 @@ from perennial.db.repositories.corrections import Charged
 from perennial.db.repositories.statuses import OUTSIDE, PAID
 from perennial.domain import keys
 from perennial.domain.corrections import TakenBack, part_of, take_back, within
-from perennial.domain.ledger import Worth, credit_note_issued, refund_failed, refund_sent
+from perennial.domain.ledger import Worth, credit_note_issued, refund_failed, refund_returned, refund_sent
 from perennial.domain.subscription.effects import Credit, Message
 from perennial.ports import RefundResult, RefundStatus
 
@@ -22,7 +22,10 @@ PENDING, SUCCEEDED, FAILED = "pending", "succeeded", "failed"
 
 @dataclass(frozen=True, slots=True)
 class PendingRefund:
-    """A refund that was promised and not yet confirmed by the gateway. `amount` in minor units."""
+    """A refund whose outcome may still change: promised and not yet confirmed, or sent and able to come back.
+
+    `amount` in minor units.
+    """
 
     id: str
     key: str
@@ -210,20 +213,21 @@ def _split(session: Session, invoice_ids: list[str], amount: int) -> list[_Refun
 
 def pending(session: Session, credit_key: str) -> list[PendingRefund]:
     """Those of a credit note that have no outcome yet."""
-    return _pending(session, CreditNote.key == credit_key)
+    return _found(session, Refund.status == PENDING, CreditNote.key == credit_key)
 
 
-def pending_of_charge(session: Session, gateway: str, charge_key: str) -> list[PendingRefund]:
-    """Those of a charge, at the gateway where it was made."""
-    return _pending(session, PaymentAttempt.key == charge_key, PaymentAttempt.gateway == gateway)
+def standing_of_charge(session: Session, gateway: str, charge_key: str) -> list[PendingRefund]:
+    """Those of a charge that have not failed, at the gateway where it was made: what has been sent can come back."""
+    return _found(session, Refund.status != FAILED, PaymentAttempt.key == charge_key, PaymentAttempt.gateway == gateway)
 
 
 def in_hand(session: Session, after: str, limit: int) -> list[PendingRefund]:
     """Those that a gateway has said to be pending, by key; `after` is the last key of the page before."""
-    return _pending(session, Refund.gateway_ref.is_not(None), Refund.key > after, limit=limit)
+    in_hand = (Refund.status == PENDING, Refund.gateway_ref.is_not(None))
+    return _found(session, *in_hand, Refund.key > after, limit=limit)
 
 
-def _pending(session: Session, *of: ColumnElement[bool], limit: int | None = None) -> list[PendingRefund]:
+def _found(session: Session, *of: ColumnElement[bool], limit: int | None = None) -> list[PendingRefund]:
     statement = (
         select(
             Refund.id,
@@ -241,7 +245,7 @@ def _pending(session: Session, *of: ColumnElement[bool], limit: int | None = Non
         )
         .join(CreditNote, CreditNote.id == Refund.credit_note_id)
         .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
-        .where(Refund.status == PENDING, *of)
+        .where(*of)
         .order_by(Refund.key)
         .limit(limit)
     )
@@ -249,10 +253,11 @@ def _pending(session: Session, *of: ColumnElement[bool], limit: int | None = Non
 
 
 def answer(session: Session, refund: PendingRefund, told: RefundResult, at: datetime) -> bool:
-    """Write down what the gateway says of a refund, and whether it has ended; else only what it is called there."""
+    """Write down what the gateway says of a refund, and whether that is an end that was not known; else only what it
+    is called there.
+    """
     if told.status is not RefundStatus.PENDING:
-        finish(session, refund, told.gateway_ref, at, succeeded=told.status is RefundStatus.SUCCEEDED)
-        return True
+        return finish(session, refund, told.gateway_ref, at, succeeded=told.status is RefundStatus.SUCCEEDED)
     if refund.gateway_ref != told.gateway_ref:
         session.execute(
             update(Refund)
@@ -263,27 +268,32 @@ def answer(session: Session, refund: PendingRefund, told: RefundResult, at: date
     return False
 
 
-def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: datetime, *, succeeded: bool) -> None:
-    """Write the gateway's answer down with its posting, once.
+def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: datetime, *, succeeded: bool) -> bool:
+    """Write the gateway's answer down with its posting, once; False if it was known.
 
-    One that failed becomes credit, with the invoice locked: a dispute that is lost at once sees it, or is seen.
+    One that failed becomes credit, also after it had been sent: a failure is the gateway's last word. The invoice is
+    locked meanwhile: a dispute that is lost at once sees it, or is seen.
     """
     if not succeeded:
         session.execute(select(Invoice.id).where(Invoice.id == refund.invoice_id).with_for_update())
-    changed = session.execute(
+    was = session.scalar(select(Refund.status).where(Refund.id == refund.id).with_for_update())
+    if was not in ((PENDING,) if succeeded else (PENDING, SUCCEEDED)):
+        return False
+    session.execute(
         update(Refund)
-        .where(Refund.id == refund.id, Refund.status == PENDING)
+        .where(Refund.id == refund.id)
         .values(status=SUCCEEDED if succeeded else FAILED, gateway_ref=gateway_ref)
-        .returning(Refund.id)
         .execution_options(synchronize_session=False)
-    ).first()
-    if changed is None:
-        return
+    )
+    note, currency, customer = refund.credit_note_id, refund.currency, refund.customer_id
     if succeeded:
-        posting = refund_sent(refund.key, refund.credit_note_id, refund.currency, refund.gateway, refund.amount)
+        posting = refund_sent(refund.key, note, currency, refund.gateway, refund.amount)
         _tell_that_it_is_sent(session, refund, at)
     else:
-        posting = refund_failed(refund.key, refund.credit_note_id, refund.currency, refund.customer_id, refund.amount)
+        if was == PENDING:
+            posting = refund_failed(refund.key, note, currency, customer, refund.amount)
+        else:
+            posting = refund_returned(refund.key, note, currency, refund.gateway, customer, refund.amount)
         credits.give(session, refund.customer_id, refund.currency, refund.amount, refund.key, at)
         session.execute(
             update(CreditNote)
@@ -294,6 +304,7 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
     ledger.post(session, posting, at)
     if not succeeded:
         disputes.take_late_credit(session, refund.key, refund.invoice_id, at)
+    return True
 
 
 def _tell_that_it_is_sent(session: Session, refund: PendingRefund, at: datetime) -> None:

@@ -11,8 +11,15 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from perennial.db.models import CreditGrant, CreditNote, Dispute, Invoice, PaymentAttempt, Refund
 from perennial.db.repositories import credits, ledger
 from perennial.domain import keys
-from perennial.domain.disputes import DisputeStatus, given_twice
-from perennial.domain.ledger import Posting, dispute_credit_taken, dispute_lost, dispute_opened, dispute_won
+from perennial.domain.disputes import DisputeStatus, given_twice, is_later
+from perennial.domain.ledger import (
+    Posting,
+    dispute_credit_taken,
+    dispute_lost,
+    dispute_opened,
+    dispute_overturned,
+    dispute_won,
+)
 
 OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
 # What the bank has, or may get.
@@ -22,7 +29,7 @@ _FAILED = "failed"
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a gateway says of a dispute. `amount` in minor units; `at` is domain time."""
+    """What a gateway says of a dispute. `amount` in minor units; `at` is domain time, `told_at` the gateway's own."""
 
     gateway: str
     gateway_ref: str
@@ -32,6 +39,7 @@ class News:
     currency: str
     reason: str | None
     at: datetime
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Booked:
     at: datetime
     invoice_key: str
     subscription_id: str | None
+    told_at: datetime | None = None
 
 
 def book(session: Session, news: News) -> Booked | None:
@@ -55,12 +64,18 @@ def book(session: Session, news: News) -> Booked | None:
         return None
     invoice = session.scalars(select(Invoice).where(Invoice.id == attempt.invoice_id).with_for_update()).one()
     row = _opened(session, news, attempt)
-    status = news.status.after(DisputeStatus(row.status))
-    if status.value != row.status:
+    was = DisputeStatus(row.status)
+    later = is_later(news.told_at, row.told_at)
+    status = news.status.after(was, later=later)
+    if status is was is news.status and later:
+        row.told_at = news.told_at
+    elif status is not was:
         taken = _credit_taken(session, row, attempt, invoice, news.at) if status is LOST else 0
-        row.status, row.closed_at, row.credit_taken = status.value, news.at, taken
-        ledger.post(session, _decided(row, status, taken), news.at)
-    return Booked(row.id, status, row.closed_at or row.opened_at, invoice.key, invoice.subscription_id)
+        posting = _decided(row, status, taken) if was is OPEN else _overturned(session, row, news, taken)
+        row.status, row.closed_at, row.told_at, row.credit_taken = status.value, news.at, news.told_at, taken
+        ledger.post(session, posting, news.at)
+    since = row.closed_at or row.opened_at
+    return Booked(row.id, status, since, invoice.key, invoice.subscription_id, row.told_at)
 
 
 def _opened(session: Session, news: News, attempt: PaymentAttempt) -> Dispute:
@@ -95,6 +110,19 @@ def _decided(row: Dispute, status: DisputeStatus, taken: int) -> Posting:
     if status is WON:
         return dispute_won(row.key, row.id, row.currency, row.gateway, row.amount)
     return dispute_lost(row.key, row.id, row.currency, row.gateway, row.customer_id, row.amount, credit=taken)
+
+
+def _overturned(session: Session, row: Dispute, news: News, taken: int) -> Posting:
+    """The other way round than it was decided before. Credit that was taken with the loss is the customer's again."""
+    assert news.told_at is not None, "what is later has an instant"
+    key = f"overturned:{row.key}:{news.told_at.isoformat()}"
+    won = news.status is WON
+    credit = row.credit_taken if won else taken
+    if won:
+        credits.give(session, row.customer_id, row.currency, credit, key, news.at)
+    return dispute_overturned(
+        key, row.id, row.currency, row.gateway, row.customer_id, row.amount, won=won, credit=credit
+    )
 
 
 def _credit_taken(session: Session, row: Dispute, attempt: PaymentAttempt, invoice: Invoice, at: datetime) -> int:

@@ -197,8 +197,12 @@ class PaymentEvent(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeEvent(Command):
-    """How the `dispute` (our id) of a charge at `invoice` stands. It has been booked; what follows is decided here."""
+    """How the `dispute` (our id) of a charge at `invoice` stands. It has been booked; what follows is decided here.
+
+    `told_at` is when it was decided, by the gateway's clock.
+    """
 
     invoice: str
     dispute: str
     status: DisputeStatus
+    told_at: datetime | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from perennial.domain.catalog import DisputePolicy
-from perennial.domain.disputes import Dispute, DisputeStatus
+from perennial.domain.disputes import Dispute, DisputeStatus, is_later
 from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.effects import Decision, Note
 from perennial.domain.subscription.ending import cancel_now, close_invoices
@@ -33,21 +33,30 @@ class Answer(StrEnum):
 
 
 def learn(state: State, command: c.DisputeEvent, at: datetime) -> Decision:
-    """Remember what the gateway says. News that is old, or comes after the bank's decision, changes nothing."""
+    """Remember what the gateway says. News that is older than the bank's decision changes nothing."""
     known = {dispute.ref: dispute for dispute in state.disputes}
     before = known.get(command.dispute)
     if before is None and _is_of_a_life_before(state, command):
         return Decision(state)
-    status = command.status.after(before.status if before else None)
+    later = before is not None and is_later(command.told_at, before.told_at)
+    status = command.status.after(before.status if before else None, later=later)
     if before and status is before.status:
-        return Decision(state)
+        return Decision(_decided_again(state, command) if later and status is command.status else state)
     known.pop(command.dispute, None)
-    disputes = (*known.values(), Dispute(command.dispute, command.invoice, status))
+    disputes = (*known.values(), Dispute(command.dispute, command.invoice, status, told_at=command.told_at))
     closed = [dispute.ref for dispute in disputes if dispute.status is not DisputeStatus.OPEN]
     forgotten = closed[:-_REMEMBERED]
     state = replace(state, disputes=tuple(each for each in disputes if each.ref not in forgotten))
     data = {"dispute": command.dispute, "invoice": command.invoice}
     return Decision(_pause_held_back(state, at), notes=(Note(at, _NOTES[status], command.actor, data),))
+
+
+def _decided_again(state: State, command: c.DisputeEvent) -> State:
+    """The same as before, and later: what was decided in between is old by now."""
+    disputes = (
+        replace(each, told_at=command.told_at) if each.ref == command.dispute else each for each in state.disputes
+    )
+    return replace(state, disputes=tuple(disputes))
 
 
 def _is_of_a_life_before(state: State, command: c.DisputeEvent) -> bool:

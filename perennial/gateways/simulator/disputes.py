@@ -1,4 +1,4 @@
-"""A cardholder contests a charge, and the bank decides. A charge is disputed once at most."""
+"""A cardholder contests a charge, and the bank decides; it can reverse that. A charge is disputed once at most."""
 
 from datetime import datetime
 
@@ -57,7 +57,33 @@ WHERE e.kind IN ('dispute_opened', 'dispute_won', 'dispute_lost') AND e.created_
 ORDER BY e.gateway_ref, e.id DESC
 """
 )
-_WON = text("SELECT 1 FROM simulator.entries WHERE charge_key = :charge_key AND movement = 'dispute_won' LIMIT 1")
+_DECISIONS = text(
+    """
+SELECT kind FROM simulator.events WHERE gateway_ref = :dispute AND kind IN ('dispute_won', 'dispute_lost') ORDER BY id
+"""
+)
+_LOCK = text("SELECT key FROM simulator.payments WHERE gateway_ref = :charge FOR UPDATE")
+_REVERSE = text(
+    """
+WITH decided AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, amount, currency)
+    SELECT :event_id, :kind, charge_key, gateway_ref, amount, currency FROM simulator.events
+    WHERE gateway_ref = :dispute AND kind = 'dispute_opened'
+    RETURNING kind, charge_key, amount, currency
+)
+INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+SELECT CASE kind WHEN 'dispute_won' THEN 'dispute_won' ELSE 'dispute' END, side.account,
+       side.sign * CASE kind WHEN 'dispute_won' THEN amount ELSE -amount END, currency, charge_key, :dispute
+FROM decided CROSS JOIN (VALUES ('merchant', 1), ('cardholders', -1)) AS side (account, sign)
+"""
+)
+_WON = text(
+    """
+SELECT 1 FROM simulator.entries
+WHERE charge_key = :charge_key AND account = 'merchant' AND movement IN ('dispute', 'dispute_won')
+HAVING count(*) > 0 AND sum(amount) = 0
+"""
+)
 
 
 def contest(connection: Connection, gateway_ref: str, reason: str) -> str:
@@ -79,6 +105,19 @@ def decide(connection: Connection, gateway_ref: str, *, won: bool) -> str:
     parameters = {"charge": gateway_ref, "dispute": dispute, "kind": kind, "event_id": _event(dispute, "decided")}
     if connection.execute(_DECIDE, parameters).first() is None:
         raise GatewayRefused(f"no open dispute of {gateway_ref}")
+    return dispute
+
+
+def reverse(connection: Connection, gateway_ref: str) -> str:
+    """The bank decides the other way than it did last. Raises GatewayRefused when it has not decided."""
+    dispute = books.reference("dp", gateway_ref)
+    connection.execute(_LOCK, {"charge": gateway_ref})
+    decisions = connection.execute(_DECISIONS, {"dispute": dispute}).scalars().all()
+    if not decisions:
+        raise GatewayRefused(f"no decision on a dispute of {gateway_ref}")
+    kind = "dispute_lost" if decisions[-1] == "dispute_won" else "dispute_won"
+    event_id = _event(dispute, f"reversed_{len(decisions)}")
+    connection.execute(_REVERSE, {"dispute": dispute, "kind": kind, "event_id": event_id})
     return dispute
 
 

@@ -198,6 +198,16 @@ class SimulatorGateway:
         with self._statements() as connection:
             return disputes.since(connection, since)
 
+    def reverse_dispute(self, gateway_ref: str) -> str:
+        """The bank reverses its decision on the dispute of a charge. Raises GatewayRefused."""
+        with self._transaction() as connection:
+            return disputes.reverse(connection, gateway_ref)
+
+    def return_refund(self, gateway_ref: str) -> None:
+        """A refund that was sent comes back: its bank cannot take it. Raises GatewayRefused."""
+        with self._transaction() as connection:
+            refunds.give_up(connection, gateway_ref)
+
     def update_card(self, token: str) -> None:
         """The card's bank issues a new card behind the token. Raises UnknownToken."""
         cards.card(token)

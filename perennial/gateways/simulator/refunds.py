@@ -63,6 +63,27 @@ SELECT gateway_ref FROM ended
 """
 )
 
+_RETURN = text(
+    """
+WITH returned AS (
+    UPDATE simulator.refunds SET status = 'failed', failure_code = 'lost_or_stolen_card'
+    WHERE gateway_ref = :gateway_ref AND status = 'succeeded'
+    RETURNING gateway_ref, charge_key, amount, currency, status, failure_code
+), left_over AS (
+    UPDATE simulator.payments SET refunded = refunded - returned.amount
+    FROM returned WHERE payments.key = returned.charge_key
+), booked AS (
+    INSERT INTO simulator.entries (movement, account, amount, currency, charge_key, gateway_ref)
+    SELECT 'refund_returned', side.account, side.sign * amount, currency, charge_key, gateway_ref
+    FROM returned CROSS JOIN (VALUES ('merchant', 1), ('cardholders', -1)) AS side (account, sign)
+), announced AS (
+    INSERT INTO simulator.events (event_id, kind, charge_key, gateway_ref, decline_code, amount, currency)
+    SELECT :event_id, 'refund_failed', charge_key, gateway_ref, failure_code, amount, currency FROM returned
+)
+SELECT gateway_ref FROM returned
+"""
+)
+
 
 def refund(connection: Connection, request: RefundRequest) -> RefundResult:
     """Give money back once per key; a refusal is a result and is remembered like one.
@@ -108,6 +129,13 @@ def find(connection: Connection, key: str) -> RefundResult | None:
     if row is not None and row.status == RefundStatus.PENDING and settle_due(connection, _SETTLED_AT_ONCE):
         row = connection.execute(_FIND, {"key": key}).first()
     return None if row is None else _result(row)
+
+
+def give_up(connection: Connection, gateway_ref: str) -> None:
+    """The cardholder's bank cannot take a refund that was sent: it comes back, once. Raises GatewayRefused."""
+    event_id = books.reference("evt", f"refund_returned:{gateway_ref}")
+    if connection.execute(_RETURN, {"gateway_ref": gateway_ref, "event_id": event_id}).first() is None:
+        raise GatewayRefused(f"no refund {gateway_ref} that was sent")
 
 
 def _failure(payment: Row[Any], amount: int) -> str | None:

@@ -46,6 +46,7 @@ def parse(body: bytes) -> GatewayEvent:
             decline_code=event["decline_code"],
             amount=int(event["amount"]),
             currency=event["currency"],
+            at=datetime.fromisoformat(event["created_at"]) if event.get("created_at") else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise GatewayRefused(f"not an event of the simulator: {error}") from error

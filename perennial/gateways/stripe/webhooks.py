@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import stripe
@@ -36,6 +38,8 @@ _REFUNDS = {
 # An inquiry (`warning_...`) takes no money; when it becomes a dispute, `funds_withdrawn` says so.
 _DISPUTES_OPENED = frozenset({"charge.dispute.created", "charge.dispute.funds_withdrawn"})
 _INQUIRY = "warning_"
+# The bank's decision, and its reversal, which comes without another `closed`.
+_DISPUTES_DECIDED = frozenset({"charge.dispute.closed", "charge.dispute.updated", "charge.dispute.funds_reinstated"})
 _DISPUTES = {
     "won": GatewayEventKind.DISPUTE_WON,
     "lost": GatewayEventKind.DISPUTE_LOST,
@@ -58,7 +62,8 @@ def parse(body: bytes, key_of: KeyOf) -> GatewayEvent:
     """The event in a body whose signature has been checked. Raises GatewayRefused when it is none."""
     try:
         event = json.loads(body)
-        return _event(str(event["id"]), str(event["type"]), event["data"]["object"], key_of)
+        told = _event(str(event["id"]), str(event["type"]), event["data"]["object"], key_of)
+        return replace(told, at=datetime.fromtimestamp(event["created"], UTC))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GatewayRefused(f"not an event of Stripe: {type(error).__name__}") from error
 
@@ -73,7 +78,7 @@ def _event(event_id: str, name: str, thing: _Object, key_of: KeyOf) -> GatewayEv
     if name in _DISPUTES_OPENED and not thing["status"].startswith(_INQUIRY):
         kind = GatewayEventKind.DISPUTE_OPENED
         return _about_payment(event_id, kind, thing, key_of, decline_code=thing.get("reason"))
-    if name == "charge.dispute.closed" and thing["status"] in _DISPUTES:
+    if name in _DISPUTES_DECIDED and thing["status"] in _DISPUTES:
         return _about_payment(event_id, _DISPUTES[thing["status"]], thing, key_of, decline_code=thing.get("reason"))
     kind = GatewayEventKind.CARD_UPDATED if name in _CARD_EVENTS else GatewayEventKind.OTHER
     return GatewayEvent(event_id, kind, None, str(thing.get("id", "")), None, None, 0, "XXX")

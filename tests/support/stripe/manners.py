@@ -53,6 +53,9 @@ class Manners:
     intents: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     # localstripe has none: what banks have said, as Stripe tells it.
     disputes: list[dict[str, Any]] = field(default_factory=list)
+    # Refunds that came back after they had been sent.
+    returned: set[str] = field(default_factory=set)
+    refunded_back: dict[str, int] = field(default_factory=dict)
     # Stripe holds a payment while a request changes it; here all are held at once.
     held: threading.Lock = field(default_factory=threading.Lock)
 
@@ -85,6 +88,9 @@ class Manners:
             case ["PostRefunds"]:
                 with self.held:
                     return self._refund(body)
+            case ["GetRefundsRefund", refund] if refund in self.returned:
+                status, raw = self._forward("GET", f"/v1/refunds/{refund}", "", "")
+                return status, raw | {"status": "failed", "failure_reason": "lost_or_stolen_card"}
         return self._listed_since(name, query) if "created" in query else None
 
     def _listed_since(self, name: str, query: str) -> Answer | None:
@@ -210,6 +216,8 @@ class Manners:
     def _patched(self, raw: dict[str, Any], *, expanded: bool) -> dict[str, Any]:
         intent, charge = dict(raw), raw["latest_charge"]
         intent.pop("charges", None)
+        if charge is not None and (back := self.refunded_back.get(raw["id"])):
+            charge = charge | {"amount_refunded": charge["amount_refunded"] - back}
         intent["latest_charge"] = charge if expanded or charge is None else charge["id"]
         token = raw["payment_method"] or (charge or {}).get("payment_method")
         refused = {"type": "card_error", "payment_method": {"id": token, "object": "payment_method"}}
@@ -245,6 +253,13 @@ class Manners:
         answer = self._forward("POST", "/v1/refunds", "", body)
         self.intents[intent] = None
         return answer
+
+    def return_refund(self, refund: str) -> dict[str, Any]:
+        """The customer's bank cannot take it. Answers the refund as Stripe tells it from now on."""
+        self.returned.add(refund)
+        _, raw = self.answer("GET", f"/v1/refunds/{refund}", "", "")
+        self.refunded_back[raw["payment_intent"]] = self.refunded_back.get(raw["payment_intent"], 0) + raw["amount"]
+        return raw
 
     # --- localstripe ---------------------------------------------------------------------------------------------
 

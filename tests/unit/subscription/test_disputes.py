@@ -1,7 +1,7 @@
 """What a disputed charge does to a subscription, as dated stories; `walks.py` mixes disputes into everything else."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -265,3 +265,37 @@ def test_with_what_is_taken_back_nothing_has_gone_twice(charged: int, refunded: 
     assert 0 <= taken <= credited
     assert refunded + credited - taken + lost <= max(charged, refunded + lost)
     assert not taken or refunded + credited - taken + lost >= charged
+
+
+MORNING, EVENING = (datetime(2026, 6, 1, hour, tzinfo=UTC) for hour in (8, 20))
+
+
+def decided(life: Life, news: DisputeStatus, told_at: datetime) -> Life:
+    invoice = next(iter(life.documents))
+    event = c.DisputeEvent(invoice=invoice, dispute="dp_1", status=news, told_at=told_at)
+    return life.send(event).advance(days=0)
+
+
+def test_a_dispute_that_was_won_and_is_lost_after_all_ends_it() -> None:
+    life = decided(told(Life().advance(days=10), OPEN).advance(days=40), WON, MORNING)
+    assert status(life) is Status.ACTIVE
+    decided(life, LOST, EVENING)
+    assert (status(life), life.state.end_reason) == (Status.CANCELED, "disputed")
+
+
+def test_a_dispute_that_was_lost_and_is_won_after_all_brings_nobody_back() -> None:
+    """It ended, and service was not owed since: the customer may come back."""
+    life = decided(told(Life().advance(days=10), OPEN).advance(days=40), LOST, MORNING)
+    decided(life, WON, EVENING)
+    assert status(life) is Status.CANCELED
+    assert life.kinds[-1] == "dispute_won"
+    assert [dispute.status for dispute in life.state.disputes] == [WON]
+
+
+def test_an_older_decision_that_is_heard_later_changes_nothing() -> None:
+    """Also where the same was decided twice: the last time counts."""
+    life = decided(told(Life().advance(days=10), OPEN).advance(days=40), WON, MORNING)
+    decided(life, WON, EVENING)
+    decided(life, LOST, MORNING + timedelta(hours=1))
+    assert status(life) is Status.ACTIVE
+    assert life.kinds.count("dispute_won") == 1
