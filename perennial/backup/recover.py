@@ -6,12 +6,14 @@ only looked at: nothing is charged, refunded or withdrawn. Nothing is told to cu
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, get_type_hints
 
+from sqlalchemy import Engine as Database
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
@@ -34,6 +36,7 @@ from perennial.ports import KeepsReferences
 
 # The clocks of PostgreSQL and Temporal may be apart; what is told again although it is there is found done.
 MARGIN = timedelta(minutes=5)
+_FAREWELL_SECONDS = 2.0
 _ISSUING = frozenset({"bill", "credit", "issue_one_off"})
 
 Activity = Callable[..., Any]
@@ -224,17 +227,25 @@ def _recall(engine: Engine, since: datetime) -> int:
 def _require_quiet(engine: Engine) -> None:
     """Nobody else works on the database: a worker would go on where rows are still missing."""
     url = engine.db.url.render_as_string(hide_password=False)
-    engine.db.dispose()  # our own sessions bear the same name
+    engine.db.dispose()  # our own sessions bear the same name, and PostgreSQL sees them off in its own time
     side = database.connect(url)
+    deadline = time.monotonic() + _FAREWELL_SECONDS
     try:
-        with side.connect() as connection:
-            if count := database.sessions(connection):
+        while count := _sessions(side):
+            if time.monotonic() > deadline:
                 raise DatabaseInUse(
                     f"{count} connections of running API, worker or relay processes are open: stop them until the "
                     "recovery is done, or they go on where rows are still missing"
                 )
+            time.sleep(0.05)
     finally:
         side.dispose()
+
+
+def _sessions(side: Database) -> int:
+    """Each time in a transaction of its own, for what it sees of others stays the same in one."""
+    with side.connect() as connection:
+        return database.sessions(connection)
 
 
 def _customer(task: Any) -> str | None:
