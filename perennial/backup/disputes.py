@@ -53,12 +53,13 @@ class Disputes:
         """Whether it stands in the rows now."""
         dispute = _id(event)
         with self.engine.sessions() as session, session.begin():
-            known = session.get(Dispute, dispute)
-            if known is not None and known.status == disputes.status_of(event).value:
-                return True
-            if disputes.book(self.engine, session, gateway, event, at) is None:
-                return False
-        self.booked.add(dispute)
+            row = session.get(Dispute, dispute)
+            before = row.status if row else None
+            booked = disputes.book(self.engine, session, gateway, event, at)
+        if booked is None:
+            return False
+        if booked.status.value != before:
+            self.booked.add(dispute)
         return True
 
     @cached_property
