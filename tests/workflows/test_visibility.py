@@ -87,7 +87,7 @@ async def test_dunning_is_told_in_the_details(stage: Stage) -> None:
 async def test_a_run_leads_to_its_page_and_its_last_invoice(stage: Stage) -> None:
     clock = await stage.clock("2026-01-31 10:00")
     sub = await stage.subscribe(clock)
-    shown = await details(stage, sub)
+    shown = await eventually(lambda: details(stage, sub))
     [[invoice, key]] = await stage.rows("SELECT id, key FROM invoices WHERE subscription_id = :id", id=sub)
     home = dashboard_url(stage.engine.settings)
     assert f"- [`{sub}`]({home}/subscriptions/{sub})" in shown
