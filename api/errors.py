@@ -4,6 +4,7 @@
 caller sent is never repeated by the validation of a body: it may hold what must not be kept.
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +32,9 @@ RETRY_AFTER_SECONDS = 5
 
 # How the Temporal SDK says that a client's first connection has failed: no class of its own, only these words.
 _CANNOT_CONNECT = "Failed client connect"
+
+# How pydantic writes the member of an enumeration that tells forms apart.
+_ENUM_MEMBER = re.compile(r"<[\w.]+: ('[^']*')>")
 
 _log = structlog.get_logger(__name__)
 
@@ -150,12 +154,35 @@ def _of_domain(error: PerennialError) -> Problem:
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
-    errors = [
-        {"field": _field(detail["loc"], detail.get("ctx", {}).get("field")), "message": str(detail["msg"])}
-        for detail in error.errors()
-    ]
+    errors = [_wrong(detail, error.body) for detail in error.errors()]
     named = ", ".join(dict.fromkeys(error["field"] for error in errors))
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_failed", f"not acceptable: {named}", errors=errors)
+
+
+def _wrong(detail: dict[str, Any], body: Any) -> dict[str, str]:
+    """Of a body with several forms: the field by which they are told apart; what was sent in it is not repeated."""
+    context = detail.get("ctx", {})
+    named, message = context.get("field"), str(detail["msg"])
+    match detail["type"]:
+        case "union_tag_not_found":
+            named, message = context["discriminator"].strip("'"), "Field required"
+        case "union_tag_invalid":
+            tags = _ENUM_MEMBER.sub(r"\1", context["expected_tags"])
+            named, message = context["discriminator"].strip("'"), f"Input should be one of {tags}"
+    return {"field": _field(_sent(detail["loc"], body), named), "message": message}
+
+
+def _sent(location: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
+    """Without the names of forms, with which pydantic leads to a field: no caller has sent them."""
+    if location[:1] != ("body",):
+        return location
+    path: list[str | int] = ["body"]
+    for part in location[1:-1]:
+        was_sent = part in body if isinstance(body, dict) else isinstance(body, list)
+        if was_sent:
+            path.append(part)
+            body = body[part]
+    return (*path, *location[1:][-1:])
 
 
 def _field(location: tuple[str | int, ...], named: str | None) -> str:

@@ -50,6 +50,7 @@ class Claim:
 class Answer:
     status: int
     body: dict[str, Any] | None
+    location: str | None
 
 
 def claim_of(request: Request, api_key: str, body: bytes) -> Claim | None:
@@ -117,7 +118,7 @@ def _take(session: Session, claim: Claim) -> Answer | None:
             HTTPStatus.CONFLICT, "idempotency_key_reused", "this Idempotency-Key was used with another request"
         )
     if row is not None and row.status is not None:
-        return Answer(row.status, row.body)
+        return Answer(row.status, row.body, row.location)
     if row is None or not _take_over(session, claim):
         metrics.idempotent("running")
         raise Problem(
@@ -141,7 +142,8 @@ def _take_over(session: Session, claim: Claim) -> bool:
 def _keep(session: Session, claim: Claim, response: Response) -> None:
     body = json.loads(bytes(response.body)) if response.body else None
     kept = update(IdempotencyKey).where(IdempotencyKey.key == claim.scope)
-    session.execute(kept.values(status=response.status_code, body=body))
+    location = response.headers.get("Location")
+    session.execute(kept.values(status=response.status_code, body=body, location=location))
 
 
 def _release(session: Session, claim: Claim) -> None:
@@ -149,7 +151,7 @@ def _release(session: Session, claim: Claim) -> None:
 
 
 def _replay(answer: Answer) -> Response:
-    headers = {REPLAYED_HEADER: "true"}
+    headers = {REPLAYED_HEADER: "true"} | ({"Location": answer.location} if answer.location else {})
     if answer.body is None:
         return Response(status_code=answer.status, headers=headers)
     media_type = MEDIA_TYPE if answer.status >= HTTPStatus.BAD_REQUEST else None

@@ -97,6 +97,9 @@ UNACCEPTABLE: list[tuple[str, str, Any, str]] = [
     ("test-clocks", "the 30th of February", CLOCK | {"now": "2026-02-30T00:00:00Z"}, "now"),
     ("test-clocks", "an instant without a zone", CLOCK | {"now": "2026-01-01T00:00:00"}, "now"),
     ("test-clocks", "a date for an instant", CLOCK | {"now": "2026-01-01"}, "now"),
+    ("checkout-sessions", "no mode", {"invoice_id": "inv_nope"}, "mode"),
+    ("checkout-sessions", "an unknown mode", {"mode": "gratis"}, "mode"),
+    ("checkout-sessions", "no invoice", {"mode": "invoice"}, "invoice_id"),
     ("test-clocks", "a number for an instant", CLOCK | {"now": 1767225600}, "now"),
     ("test-clocks", "a number in a string", CLOCK | {"now": "1767225600"}, "now"),
     ("test-clocks", "the year 9999", CLOCK | {"now": "9999-12-31T23:59:59Z"}, "now"),
@@ -125,8 +128,9 @@ COMMANDS: list[tuple[str, Any, str]] = [
     ("resume", {"please": True}, "please"),
     ("apply-coupon", {"coupon": ""}, "coupon"),
     ("payment-method", {"payment_method_id": None}, "payment_method_id"),
-    ("preview-change", {"command": "explode"}, "body"),
-    ("preview-change", {"command": "change_plan"}, "change_plan.plan"),
+    ("preview-change", {"plan": "basic-monthly"}, "command"),
+    ("preview-change", {"command": "explode"}, "command"),
+    ("preview-change", {"command": "change_plan"}, "plan"),
 ]
 
 
@@ -221,3 +225,7 @@ async def test_what_was_sent_is_not_repeated(api: Api) -> None:
 
     problem(answer, 422, field="email")
     assert "secret" not in answer.text.lower()
+    answer = await api.post("/v1/checkout-sessions", {"mode": "secret-mode"})
+    problem(answer, 422, field="mode")
+    assert "secret" not in answer.text
+    assert "'invoice'" in answer.text

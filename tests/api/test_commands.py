@@ -190,10 +190,12 @@ async def test_what_became_of_a_command_is_told_where_its_202_points_to(
     customer = await api.customer()
     path = f"/v1/subscriptions/{(await api.subscribe(customer['id']))['id']}"
     monkeypatch.setattr(runs, "ANSWER_TIMEOUT_SECONDS", 0.0)
-    answer = await api.post(f"{path}/skip-next")
+    answer = await api.post(f"{path}/skip-next", key="skip-once")
     assert answer.status_code == 202
     where = answer.headers["Location"]
     assert where.startswith(f"{path}/commands/req_")
+    again = await api.post(f"{path}/skip-next", key="skip-once")
+    assert (again.status_code, again.headers["Location"]) == (202, where)
 
     async def told() -> dict[str, Any] | None:
         said: dict[str, Any] = (await api.get(where)).json()

@@ -54,4 +54,5 @@ class IdempotencyKey(Base):
     fingerprint: Mapped[str]
     status: Mapped[int | None] = mapped_column(Integer)
     body: Mapped[dict[str, Any] | None]
+    location: Mapped[str | None]
     created_at: Mapped[datetime]
