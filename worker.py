@@ -56,7 +56,7 @@ def build_worker(
         engine.temporal,
         task_queue=settings.task_queue,
         workflows=workflows,
-        activities=build_activities(engine) if activities is None else activities,
+        activities=build_activities(engine, workflows) if activities is None else activities,
         activity_executor=ThreadPoolExecutor(slots, thread_name_prefix="activity"),
         max_concurrent_activities=slots,
         max_cached_workflows=MAX_CACHED_RUNS,

@@ -1,11 +1,8 @@
 """Tours of the reconciler, a page at a time."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-
 from temporalio import activity
 
+from activities.beats import beating
 from activities.errors import translated
 from perennial.checks.telling import announce_opened
 from perennial.checks.tours import skip_round, turn_page
@@ -16,7 +13,6 @@ from perennial.support.repairs import repair
 
 # A gateway that has not answered after so many attempts (about five minutes) is left out of this tour.
 _ATTEMPTS = 10
-BEAT_SECONDS = 1.0
 
 
 class ReconciliationActivities:
@@ -29,7 +25,7 @@ class ReconciliationActivities:
     async def turn_page(self, place: Place) -> Place | None:
         """Look at one page and say where the next one is; None at the end. It may be run again at any time."""
         with translated():
-            async with _beating():
+            async with beating():
                 try:
                     following = await turn_page(self._engine, place, repair)
                 except GatewayError as error:
@@ -39,21 +35,3 @@ class ReconciliationActivities:
         if following is None:
             await announce_opened(self._engine, place)
         return following
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """A killed worker is noticed by the beats that do not come; the work itself may wait for a gateway."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(BEAT_SECONDS)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -1,8 +1,9 @@
 """Every activity, with what it needs injected."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from activities.batch_resets import BatchResetActivities
 from activities.billing import BillingActivities
 from activities.bookkeeping import BookkeepingActivities
 from activities.credits import RefundActivities
@@ -15,7 +16,8 @@ from perennial.engine.context import Engine
 from perennial.observability.gateway import counted
 
 
-def build_activities(engine: Engine) -> list[Callable[..., Any]]:
+def build_activities(engine: Engine, workflows: Sequence[type]) -> list[Callable[..., Any]]:
+    """`workflows`: the code of today, for what looks at histories with it."""
     billing = BillingActivities(engine.sessions, engine.gateways.each(counted), engine.taxes)
     record = RecordActivities(engine.sessions)
     gift = GiftActivities(engine.sessions)
@@ -33,6 +35,7 @@ def build_activities(engine: Engine) -> list[Callable[..., Any]]:
         one_off.issue,
         one_off.record,
         PlanMigrationActivities(engine).turn_page,
+        BatchResetActivities(engine, workflows).turn_page,
         ReconciliationActivities(engine).turn_page,
         RefundActivities(engine).look_up_refunds,
         books.expire_credits,

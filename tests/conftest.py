@@ -6,6 +6,7 @@ Under `pytest -n` each process has one of its own.
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -56,6 +57,15 @@ async def engine(stack: Stack) -> AsyncIterator[Engine]:
     async with build_worker(engine):
         yield engine
     engine.close()
+
+
+@pytest.fixture
+async def faulty(engine: Engine) -> AsyncIterator[Engine]:
+    """The engine on a task queue on which nobody works yet."""
+    settings = engine.settings.model_copy(update={"task_queue": f"faults-{uuid4().hex[:8]}"})
+    opened = await open_engine(settings, lazy=False)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

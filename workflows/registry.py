@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from workflows.batch_reset import BatchResetWorkflow
 from workflows.bookkeeping import BookkeepingWorkflow
 from workflows.credit_note import CreditNoteWorkflow
 from workflows.gift import GiftWorkflow
@@ -16,6 +17,7 @@ WORKFLOWS: tuple[type[Any], ...] = (
     InvoiceWorkflow,
     CreditNoteWorkflow,
     PlanMigrationWorkflow,
+    BatchResetWorkflow,
     BookkeepingWorkflow,
     ReconciliationWorkflow,
 )

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.routes import (
+    batch_resets,
     catalogue,
     checkout,
     commands,
@@ -62,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tax_rates.router,
     test_clocks.router,
     messages.router,
+    batch_resets.router,
     support.router,
     reports.router,
     findings.router,

@@ -32,15 +32,22 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityHandle
 
 from perennial.contracts.reconciliation import RECONCILIATION
-from perennial.contracts.workflows import BOOKKEEPING, CREDIT_NOTE, GIFT, INVOICE, PLAN_MIGRATION, SUBSCRIPTION
-from perennial.db.models import Base, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
+from perennial.contracts.workflows import (
+    BATCH_RESET,
+    BOOKKEEPING,
+    CREDIT_NOTE,
+    GIFT,
+    INVOICE,
+    PLAN_MIGRATION,
+    SUBSCRIPTION,
+)
+from perennial.db.models import Base, BatchReset, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, NotFound
 from perennial.engine.context import Engine, temporal_call
 
-EVERYTHING = (
-    f"WorkflowType IN {(SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BOOKKEEPING, RECONCILIATION)}"
-)
-_OWNERS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice, CreditNote, PlanMigration)
+_TYPES = (SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BATCH_RESET, BOOKKEEPING, RECONCILIATION)
+EVERYTHING = f"WorkflowType IN {_TYPES}"
+_OWNERS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice, CreditNote, PlanMigration, BatchReset)
 _EVENT = re.compile(r"\bid: (\d+)")
 
 

@@ -57,6 +57,9 @@ FROM credit_notes n WHERE n.subscription_id IS NULL AND n.reason <> 'gift_cancel
   AND EXISTS (SELECT FROM refunds r WHERE r.credit_note_id = n.id AND r.status = 'pending')
 UNION ALL
 SELECT m.id, m.status, NULL, NULL, m.created_at, FALSE, FALSE, NULL FROM plan_migrations m WHERE m.status = 'running'
+UNION ALL
+SELECT b.id, b.status, NULL, NULL, b.created_at, FALSE, FALSE, NULL FROM batch_resets b
+WHERE b.status IN ('looking', 'resetting')
 ORDER BY 4 NULLS LAST, 1
 """
 )

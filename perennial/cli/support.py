@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from perennial.checks.stuck import Stuck, find_stuck
-from perennial.cli import output, support_care, support_reset, what_if
+from perennial.cli import output, support_batch, support_care, support_reset, what_if
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of, status
 from perennial.cli.replay import replay
@@ -68,5 +68,6 @@ def timeline(
 
 app.command()(replay)
 support_reset.register(app)
+support_batch.register(app)
 support_care.register(app)
 app.command()(what_if.what_if)

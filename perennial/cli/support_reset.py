@@ -1,6 +1,5 @@
-"""`perennial support steps | reset | batch-reset`."""
+"""`perennial support steps | reset`."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,12 +8,10 @@ from perennial.cli import output
 from perennial.cli.options import Json
 from perennial.cli.output import Column, at, of
 from perennial.cli.replay import load_workflows
-from perennial.cli.session import FOUND_WRONG, note, run, unusable
+from perennial.cli.session import FOUND_WRONG, run, unusable
 from perennial.cli.support_care import Actor, Reason, Subscription, who
-from perennial.domain.errors import EngineUnavailable
 from perennial.engine.context import Engine
-from perennial.support import batch, desk
-from perennial.support.batch import Item, Outcome
+from perennial.support import desk
 from perennial.support.plan import Plan
 from perennial.support.reset import Reset, life, planned
 from perennial.support.steps import Step
@@ -34,25 +31,7 @@ _AGAIN = (
     Column("What it finds", of("found")),
 )
 _HEARD = (Column("Command", of("command")), Column("Of", of("at")), Column("By", of("actor")))
-_ITEMS = (
-    Column("ID", of("subscription")),
-    Column("Outcome", of("outcome")),
-    Column("To", of("to")),
-    Column("", of("words")),
-)
-
-_NOT_WELL = (Outcome.LAGGING, Outcome.DECIDED_AGAIN, Outcome.REFUSED)
-
 Go = Annotated[bool, typer.Option("--yes/--dry-run", help="Do it; else it is only shown what would be done.")]
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """`left` were not looked at, for the reason `cut_off` if a part went away."""
-
-    items: list[Item]
-    left: int
-    cut_off: str = ""
 
 
 def steps(subscription: Subscription, as_json: Json = False) -> None:
@@ -96,59 +75,6 @@ def reset(
         raise typer.Exit(FOUND_WRONG)
 
 
-def batch_reset(
-    build: Annotated[
-        str | None, typer.Option(metavar="ID", help="All that this build of the worker has decided.")
-    ] = None,
-    query: Annotated[
-        str | None, typer.Option(help="Those that a visibility query finds, to before what fails.")
-    ] = None,
-    go: Go = False,
-    reason: Reason = None,
-    actor: Actor = None,
-    as_json: Json = False,
-) -> None:
-    """Reset many, one after the other: to before the first step of a build, or each to before what fails there.
-
-    Safe to repeat: what is well, or was reset already, is left alone. Take the wrong build away first.
-    """
-    if (build is None) == (query is None):
-        unusable("give either --build or --query")
-    asking = who(reason, actor) if go else None
-    workflows = load_workflows()
-
-    async def work(engine: Engine) -> _Batch:
-        ids = await batch.found(engine, build=build, query=query)
-        asked = f"build {build}" if build else f"query {query}"
-        items = (
-            desk.batch_reset(engine, asking, workflows, ids, build=build, asked=asked)
-            if asking
-            else batch.batch(engine, workflows, ids, build=build)
-        )
-        done: list[Item] = []
-        try:
-            async for item in items:
-                done.append(item)
-                note(f"{len(done)}/{len(ids)} {item.subscription}: {item.outcome.replace('_', ' ')} {item.to}")
-        except EngineUnavailable as away:
-            return _Batch(done, len(ids) - len(done), away.message)
-        return _Batch(done, len(ids) - len(done))
-
-    made = run(work)
-    counts = {outcome.value: sum(item.outcome is outcome for item in made.items) for outcome in Outcome}
-    if as_json:
-        output.print_json({"data": made.items, "counts": counts, "left": made.left, "cut_off": made.cut_off})
-    else:
-        output.show_table("Batch reset" if go else "Batch reset (dry run)", _ITEMS, made.items)
-        typer.echo(", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n) or "none was found")
-        if made.left:
-            typer.echo(f"{made.left} were not looked at{made.cut_off and f': {made.cut_off}'}. It is safe to repeat.")
-        if not go and counts[Outcome.WOULD_RESET]:
-            typer.echo("Nothing was done. With --yes and a --reason it is.")
-    if made.left or any(counts[outcome] for outcome in _NOT_WELL):
-        raise typer.Exit(FOUND_WRONG)
-
-
 def _show(wanted: Plan, done: Reset | None) -> None:
     if wanted.why:
         typer.echo(f"What went wrong: {wanted.why}")
@@ -178,5 +104,5 @@ def _plain(step: Step) -> dict[str, object]:
 
 
 def register(app: typer.Typer) -> None:
-    for command in (steps, reset, batch_reset):
+    for command in (steps, reset):
         app.command(command.__name__.replace("_", "-"))(command)

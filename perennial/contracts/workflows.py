@@ -18,6 +18,7 @@ BOOKKEEPING = "Bookkeeping"
 INVOICE = "Invoice"
 CREDIT_NOTE = "CreditNote"
 PLAN_MIGRATION = "PlanMigration"
+BATCH_RESET = "BatchReset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,23 @@ class PlanMigrationInput:
     """Who is moved where stands in rows."""
 
     migration_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResetInput:
+    """What it is about, and who is to be reset, stands in rows."""
+
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTurned:
+    """After a page of a batch: how many of `total` have had their turn. `status` says whether it goes on."""
+
+    status: str
+    done: int
+    total: int
+    goes_on: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ RowT = TypeVar("RowT", bound=models.Base)
 
 # What each list is ordered by; the id makes the order total.
 _MOMENT: dict[type[models.Base], InstrumentedAttribute[datetime]] = {
+    models.BatchReset: models.BatchReset.created_at,
     models.CheckoutSession: models.CheckoutSession.created_at,
     models.Customer: models.Customer.created_at,
     models.Coupon: models.Coupon.created_at,

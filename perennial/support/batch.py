@@ -1,9 +1,10 @@
-"""Resetting many: all that a build has decided wrongly, or all that a query finds. Safe to repeat."""
+"""One of many to be reset: to before what a build has decided wrongly, or to before what fails. Safe to repeat."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -18,10 +19,14 @@ from perennial.support.steps import Point, build_of, from_here
 
 _PAGE = 500
 
+_log = structlog.get_logger(__name__)
+
 
 class Outcome(StrEnum):
-    """What became of one. `nothing_to_do`: it is well, or was reset already. `decided_again`: it was reset, and the
-    build that was to be taken back has decided it once more, for it still works.
+    """What became of one. `nothing_to_do`: it is well, or was reset already. `failed` is a defect of ours.
+
+    `lagging`: it was reset, and is not yet where it was. `decided_again`: it was reset, and the build that was to be
+    taken back has decided it once more, for it still works.
     """
 
     WOULD_RESET = "would_reset"
@@ -30,59 +35,95 @@ class Outcome(StrEnum):
     DECIDED_AGAIN = "decided_again"
     NOTHING_TO_DO = "nothing_to_do"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     subscription: str
     outcome: Outcome
-    to: str
-    words: str
+    to: str = ""
+    words: str = ""
 
 
-async def found(engine: Engine, *, build: str | None = None, query: str | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Those that a worker's `build` has decided about, or those that a visibility `query` finds.
+
+    Raises InvalidInput: neither, or both.
+    """
+
+    build: str | None = None
+    query: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.build) == bool(self.query):
+            raise InvalidInput("give either a build or a query", field="build")
+
+
+async def found(engine: Engine, meant: Meant) -> list[str]:
     """The subscriptions that are meant, by id. Visibility lags a little: what began just now may be missing.
 
     Raises:
         InvalidInput: Temporal does not understand the query.
         EngineUnavailable.
     """
-    asked = _of_build(build) if build else f"({query})"
+    asked = _of_build(meant.build) if meant.build else f"({meant.query})"
     return await _list(engine, f"WorkflowType = '{SUBSCRIPTION}' AND {asked}")
 
 
-async def batch(
+async def look(engine: Engine, workflows: Sequence[type], subscription: str, build: str | None) -> Item:
+    """What would become of it. Raises EngineUnavailable."""
+
+    async def say(wanted: Plan) -> Item:
+        return Item(wanted.subscription, Outcome.WOULD_RESET, wanted.to, _words(wanted))
+
+    return await _item(engine, workflows, subscription, build, say)
+
+
+async def set_back(
+    engine: Engine, workflows: Sequence[type], subscription: str, build: str | None, *, why: str, name: str
+) -> Item:
+    """To before the first step that `build` decided, or to before what fails by the code of `workflows`.
+
+    `why` stands in Temporal. Under the same `name` nothing is reset twice to the same place. Raises EngineUnavailable.
+    """
+
+    async def do(wanted: Plan) -> Item:
+        place = f"{name}:{wanted.point.run_id}:{wanted.point.event}"
+        done = await reset(engine, wanted, why=why, request_id=place)
+        if build and _decided_by(build, await line_of(engine, subscription)):
+            words = f"reset, but build {build} has decided it again: take that build away, then go on"
+            return Item(subscription, Outcome.DECIDED_AGAIN, wanted.to, words)
+        if not done.is_caught_up:
+            words = "reset, but it has not arrived yet: `perennial support stuck`"
+            return Item(subscription, Outcome.LAGGING, wanted.to, words)
+        return Item(subscription, Outcome.RESET, wanted.to, _words(wanted))
+
+    return await _item(engine, workflows, subscription, build, do)
+
+
+async def _item(
     engine: Engine,
     workflows: Sequence[type],
-    ids: Sequence[str],
-    *,
-    build: str | None = None,
-    go: bool = False,
-    why: str = "",
-) -> AsyncIterator[Item]:
-    """One after the other: to before the first step that `build` decided, or to before what fails by today's code.
-
-    Ends early when `build` still works: whatever is reset, it would decide again.
-    """
-    for subscription in ids:
-        try:
-            wanted = await (
-                _to_build(engine, subscription, build) if build else _to_error(engine, workflows, subscription)
-            )
-            item = await _done(engine, wanted, build, why) if go else _planned(wanted)
-            yield item
-            if item.outcome is Outcome.DECIDED_AGAIN:
-                return
-        except NothingFails as well:
-            yield Item(subscription, Outcome.NOTHING_TO_DO, "", well.message.split(":")[0])
-        except EngineUnavailable:
-            raise
-        except PerennialError as refusal:
-            yield Item(subscription, Outcome.REFUSED, "", refusal.message)
-
-
-async def _to_error(engine: Engine, workflows: Sequence[type], subscription: str) -> Plan:
-    return await planned(engine, subscription, workflows=workflows)
+    subscription: str,
+    build: str | None,
+    then: Callable[[Plan], Awaitable[Item]],
+) -> Item:
+    """One that is refused or broken holds none of the others up."""
+    try:
+        if build:
+            return await then(await _to_build(engine, subscription, build))
+        return await then(await planned(engine, subscription, workflows=workflows))
+    except NothingFails as well:
+        return Item(subscription, Outcome.NOTHING_TO_DO, words=well.message.split(":")[0])
+    except EngineUnavailable:
+        raise
+    except PerennialError as refusal:
+        return Item(subscription, Outcome.REFUSED, words=refusal.message)
+    except Exception as defect:  # noqa: BLE001 - written down with what it was about
+        _log.exception("not_reset", subscription_id=subscription, error=type(defect).__name__)
+        return Item(subscription, Outcome.FAILED, words=type(defect).__name__)
 
 
 async def _to_build(engine: Engine, subscription: str, build: str) -> Plan:
@@ -110,26 +151,12 @@ class NothingDecided(NothingFails):
         CommandRefused.__init__(self, subscription, f"build {build} has decided nothing of it")
 
 
-def _planned(wanted: Plan) -> Item:
-    return Item(wanted.subscription, Outcome.WOULD_RESET, wanted.to, _words(wanted))
-
-
-async def _done(engine: Engine, wanted: Plan, build: str | None, why: str) -> Item:
-    done = await reset(engine, wanted, why=why)
-    if build and _decided_by(build, await line_of(engine, wanted.subscription)):
-        words = f"reset, but build {build} has decided it again: take that build away, then repeat this"
-        return Item(wanted.subscription, Outcome.DECIDED_AGAIN, wanted.to, words)
-    outcome = Outcome.RESET if done.is_caught_up else Outcome.LAGGING
-    words = _words(wanted) if done.is_caught_up else "reset, but it has not arrived yet: `perennial support stuck`"
-    return Item(wanted.subscription, outcome, wanted.to, words)
-
-
 def _words(wanted: Plan) -> str:
     new = len(wanted.charges)
     return (
         f"{len(wanted.steps)} steps again, {new} of them for the first time"
         if new
-        else (f"{len(wanted.steps)} steps again, all found done")
+        else f"{len(wanted.steps)} steps again, all found done"
     )
 
 

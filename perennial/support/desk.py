@@ -1,6 +1,8 @@
-"""What support may do, each thing written down with who did it and why. The command line and the API come here."""
+"""What support may do with one, each thing written down with who did it and why. All doors come here.
 
-from collections.abc import AsyncIterator, Sequence
+Many at once: `perennial.support.batch_resets`.
+"""
+
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -12,12 +14,10 @@ from perennial.engine import subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
 from perennial.engine.runs import CommandPending
-from perennial.support import batch as batches
 from perennial.support import rebuild as rebuilding
 from perennial.support import reset as resetting
 from perennial.support import retry as retrying
 from perennial.support.audit import Who, audited
-from perennial.support.batch import Item, Outcome
 from perennial.support.plan import Plan
 from perennial.support.rebuild import Rebuilt
 from perennial.support.reset import Reset
@@ -33,29 +33,9 @@ async def reset(engine: Engine, who: Who, wanted: Plan, request_id: str | None =
         who,
         "reset",
         wanted.subscription,
-        lambda number: resetting.reset(engine, wanted, why=_in_temporal(number), request_id=request_id),
+        lambda number: resetting.reset(engine, wanted, why=in_temporal(number), request_id=request_id),
         lambda done: f"to {done.to}: {done.steps} steps again{'' if done.is_caught_up else ', not arrived yet'}",
     )
-
-
-async def batch_reset(
-    engine: Engine, who: Who, workflows: Sequence[type], ids: Sequence[str], *, build: str | None, asked: str
-) -> AsyncIterator[Item]:
-    """Each reset is an action of its own; `asked` is the build or the query, as the reason why it was among them.
-
-    Ends early when that build still works (see `perennial.support.batch`).
-    """
-    for subscription in ids:
-        why = Who(who.actor, f"{who.reason} ({asked})")
-
-        async def work(number: int, subscription: str = subscription) -> Item:
-            items = batches.batch(engine, workflows, [subscription], build=build, go=True, why=_in_temporal(number))
-            return await anext(items)
-
-        item = await audited(engine, why, "reset", subscription, work, lambda item: f"{item.outcome}: {item.words}")
-        yield item
-        if item.outcome is Outcome.DECIDED_AGAIN:
-            return
 
 
 async def rebuild(engine: Engine, who: Who, subscription: str) -> Rebuilt:
@@ -114,6 +94,6 @@ async def _command(
     )
 
 
-def _in_temporal(number: int) -> str:
+def in_temporal(number: int) -> str:
     """Everybody there can read it: why it was done stands in our own table under this number."""
     return f"support action {number}"

@@ -25,6 +25,7 @@ from perennial.db.repositories.findings import Found
 from perennial.domain.errors import CommandRefused, EngineUnavailable, NotFound, PerennialError
 from perennial.engine import gifts, one_off, plan_migrations, refunds, runs
 from perennial.engine.context import Engine
+from perennial.support import batch_resets
 from perennial.support.rebuild import rebuild
 
 ACTOR = "reconciler"
@@ -70,7 +71,7 @@ async def _start_again(engine: Engine, subject: str) -> bool:
     """False when its row does not live any more. One that runs is left alone."""
     row = await engine.read(lambda session: session.get(Subscription, subject))
     if row is None:
-        others = (gifts.repair, one_off.repair, plan_migrations.repair)
+        others = (gifts.repair, one_off.repair, plan_migrations.repair, batch_resets.repair)
         return any([await other(engine, subject) for other in others])
     if row.ended_at is not None:
         return False

@@ -3,13 +3,14 @@
 from sqlalchemy.orm import Session
 
 from perennial.checks.look import look_at
-from perennial.db.models import Base, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
+from perennial.db.models import Base, BatchReset, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, NotFound
 from perennial.engine import credit_notes, one_off, plan_migrations, runs
 from perennial.engine.context import Engine
+from perennial.support import batch_resets
 from perennial.support.nudge import nudge, try_activity_now
 
-_OTHERS: tuple[type[Base], ...] = (Gift, PlanMigration, OneOffInvoice, CreditNote)
+_OTHERS: tuple[type[Base], ...] = (Gift, PlanMigration, BatchReset, OneOffInvoice, CreditNote)
 
 
 async def retry(engine: Engine, subject: str, actor: str = "cli") -> str:
@@ -41,6 +42,7 @@ async def _repaired(engine: Engine, subject: str) -> bool:
     """Whether a workflow was missing that its row alone can bring back."""
     return (
         await plan_migrations.repair(engine, subject)
+        or await batch_resets.repair(engine, subject)
         or await one_off.repair(engine, subject)
         or await credit_notes.repair(engine, subject)
     )

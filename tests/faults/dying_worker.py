@@ -6,7 +6,8 @@ other; they are forks of it, for importing everything again would take a second 
 
 Steps: `started` (before the first transaction), `commit 1` and `committed 1` (around the first one), `ask` and `asked`
 (around the gateway's charge or refund; after `asked` the money has moved and nobody knows), `commit 2`, `committed 2`,
-`done` (all is written, Temporal is not answered), `told` (Temporal is answered, the workflow task is not).
+`done` (all is written, Temporal is not answered), `told` (Temporal is answered, the workflow task is not). A batch of
+resets dies at `turn_page_of_resets/reset`: one has been reset, and that is not yet written down.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ import worker
 from perennial.config import load_settings
 from perennial.engine.context import Engine, open_engine
 from perennial.stack.process import PR_SET_PDEATHSIG
+from perennial.support import batch
 from workflows.subscription import SubscriptionWorkflow
 
 
@@ -127,6 +129,17 @@ def watch_workflow(fate: Fate) -> None:
     SubscriptionWorkflow._rest = rest  # type: ignore[method-assign]
 
 
+def watch_resets(fate: Fate) -> None:
+    original = batch.reset
+
+    async def reset(*args: Any, **how: Any) -> Any:
+        done = await original(*args, **how)
+        fate.activity_step("reset")
+        return done
+
+    batch.reset = reset
+
+
 async def main(fate: Fate) -> None:
     engine: Engine = await open_engine(load_settings(), lazy=False)
     config = engine.temporal.config() | {"interceptors": [MortalActivities(fate)]}
@@ -135,6 +148,7 @@ async def main(fate: Fate) -> None:
     )
     watch_commits(fate)
     watch_workflow(fate)
+    watch_resets(fate)
     async with worker.build_worker(mortal):
         await asyncio.Event().wait()
 

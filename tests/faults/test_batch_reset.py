@@ -1,35 +1,34 @@
 """Resetting many: what a build has decided, what a query finds; again, and there is nothing left to do."""
 
+import json
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
-from typing import Any
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from temporalio import workflow
-from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from activities.registry import build_activities
 from perennial.checks.look import look_at
 from perennial.contracts.activities import Record
 from perennial.domain.errors import InvalidInput
 from perennial.domain.subscription.effects import Decision
 from perennial.engine.context import Engine
-from perennial.support import batch, desk
+from perennial.engine.ids import new_id
+from perennial.support import batch_resets
 from perennial.support.audit import Who
-from perennial.support.batch import Item, Outcome
+from perennial.support.batch import Item, Meant, Outcome, found
+from perennial.support.batch_resets import Progress, Status
 from perennial.support.plan import ChargeInFlight
 from perennial.support.reset import life, planned, refuse_while_busy
+from tests.faults.conftest import Workers
+from tests.support.builds import at_rest, built, decided_by_another, promote
 from tests.support.retold import facts
-from tests.support.stage import Stage, at, eventually, nothing_due_until
+from tests.support.stage import Stage, at, eventually
 from workflows.effects import write
-from workflows.registry import WORKFLOWS
 from workflows.subscription import SubscriptionWorkflow
 
 NOW = "2026-03-10 10:00"
+TESTER = Who("tester", "a bug")
 
 
 @pytest.fixture
@@ -37,50 +36,11 @@ def stage(faulty: Engine) -> Stage:
     return Stage(faulty)
 
 
-def built(engine: Engine, build: str, *, versioned: bool = False) -> AbstractAsyncContextManager[Any]:
-    """A worker of this build; `versioned`: as docs/deploying.md has it, in a deployment of this test alone."""
-    version = WorkerDeploymentVersion(engine.settings.task_queue, build)
-    how: dict[str, Any] = {"build_id": build}
-    if versioned:
-        how = {
-            "deployment_config": WorkerDeploymentConfig(
-                version=version,
-                use_worker_versioning=True,
-                default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
-            )
-        }
-    return Worker(
-        engine.temporal,
-        task_queue=engine.settings.task_queue,
-        workflows=WORKFLOWS,
-        activities=build_activities(engine),
-        activity_executor=ThreadPoolExecutor(5),
-        workflow_runner=UnsandboxedWorkflowRunner(),
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
-        **how,
-    )
-
-
-async def promote(engine: Engine, build: str) -> None:
-    request = SetWorkerDeploymentCurrentVersionRequest(
-        namespace=engine.temporal.namespace,
-        deployment_name=engine.settings.task_queue,
-        build_id=build,
-        identity="a test",
-    )
-
-    async def promoted() -> bool:
-        """Refused until the server has seen a worker of it."""
-        await engine.temporal.workflow_service.set_worker_deployment_current_version(request)
-        return True
-
-    await eventually(promoted)
-
-
-async def run_all(stage: Stage, ids: list[str], **how: Any) -> list[Item]:
-    asked = how.pop("asked", "a test")
-    found = desk.batch_reset(stage.engine, Who("tester", "a bug"), WORKFLOWS, ids, asked=asked, **how)
-    return [item async for item in found]
+async def gone_through(stage: Stage, begun: Progress) -> tuple[str, list[Item]]:
+    """How the batch ended, and what became of each."""
+    await stage.handle(begun.batch.id).result()
+    made = await batch_resets.get(stage.engine, begun.batch.id)
+    return made.batch.status, list((await batch_resets.items(stage.engine, begun.batch.id)).items)
 
 
 @pytest.mark.parametrize("versioned", [False, True], ids=["without_versions", "in_a_deployment"])
@@ -116,13 +76,15 @@ async def test_what_a_bad_build_decided_is_decided_anew(
         await stage.advance(clock, NOW)
 
         async def listed() -> bool:
-            return await batch.found(faulty, build=bad) == subs
+            return await found(faulty, Meant(build=bad)) == subs
 
         await eventually(listed)
         before = [await facts(stage, sub) for sub in subs]
-        [early] = await run_all(stage, subs, build=bad)
-        assert early.outcome is Outcome.DECIDED_AGAIN
-        assert f"build {bad} has decided it again" in early.words
+        halted = await batch_resets.create(faulty, Meant(build=bad), TESTER)
+        how, items = await gone_through(stage, halted)
+        assert how == Status.HALTED
+        assert items[0].outcome is Outcome.DECIDED_AGAIN
+        assert f"build {bad} has decided it again" in items[0].words
     monkeypatch.undo()
 
     async with at_work(mended):
@@ -133,12 +95,17 @@ async def test_what_a_bad_build_decided_is_decided_anew(
                 return (await look_at(faulty, sub)).task_attempts > 1
 
             await eventually(stands_still)
-        dry = [item async for item in batch.batch(faulty, WORKFLOWS, subs, build=bad)]
-        assert [(item.outcome, item.to) for item in dry] == [(Outcome.WOULD_RESET, "3 renewal 2026-02-28")] * 2
-        done = await run_all(stage, subs, build=bad)
-        assert [item.outcome for item in done] == [Outcome.RESET] * 2, done
-        again = await run_all(stage, subs, build=bad)
-        assert [item.outcome for item in again] == [Outcome.NOTHING_TO_DO] * 2
+        looked = await batch_resets.create(faulty, Meant(build=bad))
+        how, items = await gone_through(stage, looked)
+        would = [(item.subscription, item.outcome, item.to) for item in items]
+        assert (how, would) == (
+            Status.LOOKED,
+            [(sub, Outcome.WOULD_RESET, "3 renewal 2026-02-28") for sub in subs],
+        )
+        how, items = await gone_through(stage, await batch_resets.let_go(faulty, halted.batch.id, TESTER))
+        assert (how, [item.outcome for item in items]) == (Status.COMPLETED, [Outcome.RESET] * 2), items
+        how, items = await gone_through(stage, await batch_resets.let_go(faulty, looked.batch.id, TESTER))
+        assert (how, [item.outcome for item in items]) == (Status.COMPLETED, [Outcome.NOTHING_TO_DO] * 2)
         assert [await facts(stage, sub) for sub in subs] == before
         await stage.advance(clock, "2026-04-10 10:00")
         for sub in subs:
@@ -148,11 +115,7 @@ async def test_what_a_bad_build_decided_is_decided_anew(
             assert [step.name for step in steps].count("renewal 2026-02-28") == 1
             await stage.once_each(sub)
         with pytest.raises(InvalidInput, match="does not understand"):
-            await batch.found(faulty, query="Nonsense ===")
-
-
-async def at_rest(stage: Stage, subscription: str) -> bool:
-    return nothing_due_until(await stage.progress(subscription), at("2026-02-01 10:00"))
+            await batch_resets.create(faulty, Meant(query="Nonsense ==="))
 
 
 async def test_no_reset_while_a_charge_is_in_flight(engine: Engine) -> None:
@@ -207,10 +170,36 @@ async def test_a_query_resets_those_that_fail_and_leaves_the_others(
         query = f"CustomerId IN ('{stage.owners[bad]}', '{stage.owners[good]}')"
 
         async def listed() -> bool:
-            return await batch.found(faulty, query=query) == sorted([bad, good])
+            return await found(faulty, Meant(query=query)) == sorted([bad, good])
 
         await eventually(listed)
-        done = {item.subscription: item for item in await run_all(stage, sorted([bad, good]), build=None)}
-        assert (done[bad].outcome, done[good].outcome) == (Outcome.RESET, Outcome.NOTHING_TO_DO)
+        _, items = await gone_through(stage, await batch_resets.create(faulty, Meant(query=query), TESTER))
+        done = {item.subscription: item.outcome for item in items}
+        assert done == {bad: Outcome.RESET, good: Outcome.NOTHING_TO_DO}
         assert (await stage.view(bad)).quantity == 3
         await stage.once_each(bad)
+
+
+async def test_a_worker_killed_in_the_middle_of_a_page_resets_nobody_twice(
+    faulty: Engine, stage: Stage, workers: Workers, tmp_path: Path
+) -> None:
+    """One has been reset and that is not yet written down: the next worker finds nothing to take back there."""
+    async with decided_by_another(stage) as (build, subs):
+        pass
+    batch = new_id("brs")
+    plan, marks = tmp_path / "plan.json", tmp_path / "marks"
+    marks.mkdir()
+    plan.write_text(json.dumps({batch: "turn_page_of_resets/reset"}))
+    workers(str(plan), str(marks), slots=5)
+    how, items = await gone_through(stage, await batch_resets.create(faulty, Meant(build=build), TESTER, batch))
+    assert (marks / batch).exists()
+    assert how == Status.COMPLETED
+    assert [item.outcome for item in items] == [Outcome.NOTHING_TO_DO, Outcome.RESET]
+    for sub in subs:
+        asked = [description.raw_info async for description in faulty.temporal.list_workflows(f"WorkflowId = '{sub}'")]
+        assert len(asked) == 2, "the run that was begun and the one that the reset made"
+        await stage.once_each(sub)
+    [[cut_off]] = await stage.rows(
+        "SELECT count(*) FROM support_actions WHERE subject = ANY(:ids) AND outcome IS NULL", ids=subs
+    )
+    assert cut_off == 1

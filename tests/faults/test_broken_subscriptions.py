@@ -27,6 +27,7 @@ from perennial.support.reset import life
 from tests.support.stage import Stage, at, eventually
 from worker import build_worker
 from workflows.effects import write
+from workflows.registry import WORKFLOWS
 from workflows.subscription import SubscriptionWorkflow
 
 PAGES = Path(__file__).parents[2] / "docs/runbooks"
@@ -57,7 +58,7 @@ def stage(faulty: Engine) -> Stage:
 
 def working(engine: Engine) -> AbstractAsyncContextManager[Any]:
     """A worker of the code as it is now; what is planted goes with it."""
-    return build_worker(engine, activities=build_activities(engine))
+    return build_worker(engine, activities=build_activities(engine, WORKFLOWS))
 
 
 async def a_life(stage: Stage, card: str = "pm_card_visa") -> tuple[str, str]:

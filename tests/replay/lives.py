@@ -17,7 +17,7 @@ from perennial.domain.errors import CommandRefused
 from perennial.domain.subscription.commands import When
 from perennial.domain.subscription.state import Discount
 from perennial.engine import gifts
-from tests.replay import gift_lives, money_lives, plan_lives
+from tests.replay import gift_lives, many_lives, money_lives
 from tests.replay.scene import Life, Takes, authenticate, buy_gift, coupon, this_run
 from tests.support.stage import Stage, at, eventually
 
@@ -316,7 +316,8 @@ LIVES: tuple[Life, ...] = (
     cancellation_requested,
     parked,
     machine_time,
-    plan_lives.plan_migration,
+    many_lives.plan_migration,
+    many_lives.batch_reset,
     money_lives.net_terms,
     money_lives.disputed,
     money_lives.bookkeeping,

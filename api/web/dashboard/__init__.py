@@ -1,5 +1,14 @@
 """The dashboard: what support looks at and does, in a browser. docs/dashboard.md."""
 
-from api.web.dashboard import acting, door, looking, resets, start, subject
+from api.web.dashboard import acting, batches, door, looking, resets, start, subject
 
-ROUTERS = (door.router, door.inside, start.router, subject.router, acting.router, resets.router, looking.router)
+ROUTERS = (
+    door.router,
+    door.inside,
+    start.router,
+    subject.router,
+    acting.router,
+    resets.router,
+    batches.router,
+    looking.router,
+)

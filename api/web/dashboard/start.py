@@ -138,7 +138,6 @@ def _place_of(session: Session, wanted: str) -> str | None:
         # Whatever else has a workflow, or a subscription whose row is gone, is told of by its own page.
         is_ours = wanted.isascii() and wanted.replace("_", "").isalnum()
         kind = wanted.partition("_")[0]
-        if kind == "sub" and is_ours:
-            return f"/subscriptions/{wanted}"
-        return f"/others/{wanted}" if kind in {"gift", "cn", "mig"} and is_ours else None
+        places = {"sub": "subscriptions", "brs": "batch-resets"} | dict.fromkeys(("gift", "cn", "mig"), "others")
+        return f"/{places[kind]}/{wanted}" if kind in places and is_ours else None
     return f"/subscriptions/{invoice.subscription_id}" if invoice.subscription_id else f"/others/{invoice.id}"

@@ -26,12 +26,14 @@ from perennial.db.models.recognitions import Recognition
 from perennial.db.models.routing import PaymentMethodToken, RoutingTable
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
-from perennial.db.models.support import SupportAction
+from perennial.db.models.support import BatchReset, BatchResetItem, SupportAction
 from perennial.db.models.tax import OwnTaxRate
 from perennial.db.models.usage import Meter, UsageBilled, UsageEvent, UsageWindow
 
 __all__ = [
     "Base",
+    "BatchReset",
+    "BatchResetItem",
     "CheckoutSession",
     "Correction",
     "Coupon",
