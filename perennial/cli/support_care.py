@@ -43,7 +43,9 @@ def _user() -> str:
 
 
 def retry(
-    subject: Annotated[str, typer.Argument(metavar="ID", help="sub_..., gift_..., inv_..., cn_..., mig_... or brs_...")],
+    subject: Annotated[
+        str, typer.Argument(metavar="ID", help="sub_..., gift_..., inv_..., cn_..., mig_... or brs_...")
+    ],
     reason: Reason = None,
     actor: Actor = None,
     as_json: Json = False,
