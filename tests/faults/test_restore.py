@@ -24,7 +24,7 @@ from perennial.cli.migrations import upgrade
 from perennial.domain.disputes import DisputeStatus
 from perennial.domain.drafts import CollectBy
 from perennial.domain.subscription.commands import RefundPolicy, When
-from perennial.engine import credits, demo_catalog, disputes, gifts
+from perennial.engine import credits, demo_catalog, disputes, gifts, refunds
 from perennial.engine.context import Engine, open_engine
 from perennial.engine.credits import NewGrant
 from perennial.gateways.registry import prepare_gateway
@@ -145,6 +145,8 @@ async def live_until_the_backup(stage: Stage) -> dict[str, str]:
         "upgrades": await stage.subscribe(clock),
         "downgrades": await stage.subscribe(clock, "team-monthly", quantity=5),
         "leaves": await stage.subscribe(clock),
+        "waits_for_a_refund": await stage.subscribe(clock, card="pm_card_refund_pending_0"),
+        "waits_in_vain": await stage.subscribe(clock, card="pm_card_refund_pending_fails_0"),
         "disputed": await stage.subscribe(clock),
         "asked": await stage.subscribe(clock, card="pm_card_authenticationRequired"),
     }
@@ -162,7 +164,9 @@ async def live_on(stage: Stage, named: dict[str, str]) -> None:
     """Ten weeks that the backup knows nothing of."""
     await stage.send(named["upgrades"], "change_plan", plan="standard-monthly")
     await stage.send(named["downgrades"], "change_quantity", quantity=2)
-    await stage.send(named["leaves"], "cancel", when=When.NOW, refund=RefundPolicy.PRORATED)
+    for name in ("leaves", "waits_for_a_refund", "waits_in_vain"):
+        await stage.send(named[name], "cancel", when=When.NOW, refund=RefundPolicy.PRORATED)
+    assert await refunds.look_up_all(stage.engine) == 2
     [(code,)] = await stage.rows("SELECT claim_code FROM gifts WHERE id = :id", id=named["given"])
     _, named["gifted"] = await gifts.claim(stage.engine, code, await stage.customer(None))
     await gifts.cancel(stage.engine, named["taken_back"])
@@ -199,7 +203,7 @@ async def test_what_was_lost_is_written_again_as_it_was(two: Two) -> None:
     assert backup.manifest.tables["public.invoices"].rows < len(before["invoices"]) - 10
     assert {attempt["status"] for attempt in before["payment_attempts"]} >= {"succeeded", "declined", "canceled"}
     assert before["credit_notes"]
-    assert before["refunds"]
+    assert sorted(refund["status"] for refund in before["refunds"]) == ["failed", "succeeded", "succeeded", "succeeded"]
     assert [dispute["status"] for dispute in before["disputes"]] == ["won"]
 
     since = restore_old(two)

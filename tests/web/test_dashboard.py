@@ -66,9 +66,13 @@ async def test_who_signs_in_gets_a_strict_cookie_and_comes_to_where_they_wanted(
     assert page.answer.headers["cache-control"] == "no-store"
     assert "script-src" not in page.answer.headers["content-security-policy"]
     assert "default-src 'none'" in page.answer.headers["content-security-policy"]
+    copy = cookie_of(stranger.browser)
     await stranger.send("/sign-out")
     assert cookie_of(stranger.browser) is None
     assert "Sign in" in (await stranger.open()).text
+    assert "Sign in" in (await stranger.open(Cookie=f"perennial_dashboard={copy}")).text
+    await stranger.sign_in()
+    assert "What needs somebody" in stranger.page.text
 
 
 @pytest.mark.parametrize("place", ["//evil.test", "https://evil.test", "/../../v1", "/sign-in?x", "\\evil"])

@@ -11,7 +11,7 @@ from api.deps import EngineDep
 from api.permissions import forbidden
 from api.security import caller_of
 from api.web.dashboard.guard import PATH, DashboardRoute, FormDep, OpenRoute, SessionDep, go, home, page
-from api.web.dashboard.session import COOKIE, LIFETIME, ROLES, begin
+from api.web.dashboard.session import COOKIE, LIFETIME, ROLES, begin, end
 from perennial import links
 
 router = APIRouter(prefix=PATH, include_in_schema=False, route_class=OpenRoute)
@@ -55,8 +55,9 @@ async def sign_in(request: Request, form: FormDep, engine: EngineDep) -> Respons
 
 
 @inside.post("/sign-out")
-async def sign_out(request: Request, session: SessionDep) -> Response:
-    """Takes the cookie away."""
+async def sign_out(request: Request, session: SessionDep, engine: EngineDep) -> Response:
+    """Ends the session, whoever has a copy of its cookie, and takes the cookie away."""
+    await engine.write(lambda db: end(db, session, engine.clock()))
     _log.info("dashboard_signed_out", actor=session.caller.actor)
     answer = go(request, "/sign-in")
     answer.delete_cookie(COOKIE, path=home(request), httponly=True, samesite="strict")

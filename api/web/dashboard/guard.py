@@ -14,9 +14,10 @@ from fastapi.routing import APIRoute
 from api.cards import has_card_number
 from api.errors import RETRY_AFTER_SECONDS, Problem, invalid, problem_of
 from api.web import pages
-from api.web.dashboard.session import COOKIE, Session, opened
+from api.web.dashboard.session import COOKIE, Session, is_ended, opened
 from api.web.dashboard.words import instant, plain, title_of, what_instead
 from api.web.words import Words
+from perennial.engine.context import Engine
 from perennial.support.audit import LONGEST_REASON
 
 PATH = "/dashboard"
@@ -78,9 +79,9 @@ class DashboardRoute(OpenRoute):
     """For who is signed in. The signature comes first: nobody else is told whether anything exists."""
 
     async def admit(self, request: Request, handle: Handler) -> Response:
-        now = request.app.state.engine.clock()
-        session = opened(request.app.state.settings, request.cookies.get(COOKIE, ""), now)
-        if session is None:
+        engine: Engine = request.app.state.engine
+        session = opened(request.app.state.settings, request.cookies.get(COOKIE, ""), engine.clock())
+        if session is None or await engine.read(lambda db: is_ended(db, session)):
             return _at_the_door(request)
         request.state.session = session
         if request.method == "POST":

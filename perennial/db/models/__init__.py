@@ -26,7 +26,7 @@ from perennial.db.models.recognitions import Recognition
 from perennial.db.models.routing import PaymentMethodToken, RoutingTable
 from perennial.db.models.seller import Seller
 from perennial.db.models.subscriptions import Gift, ServiceSpan, Subscription, TestClock, TimelineEntry
-from perennial.db.models.support import BatchReset, BatchResetItem, SupportAction
+from perennial.db.models.support import BatchReset, BatchResetItem, EndedSession, SupportAction
 from perennial.db.models.tax import OwnTaxRate
 from perennial.db.models.usage import Meter, UsageBilled, UsageEvent, UsageWindow
 
@@ -48,6 +48,7 @@ __all__ = [
     "DunningAssignment",
     "DunningCase",
     "DunningPolicyVersion",
+    "EndedSession",
     "Finding",
     "GatewayCharge",
     "Gift",

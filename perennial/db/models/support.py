@@ -27,6 +27,15 @@ class SupportAction(Base):
     finished_at: Mapped[datetime | None]
 
 
+class EndedSession(Base):
+    """A session of the dashboard that was signed out of before its time. `digest` is of its cookie."""
+
+    __tablename__ = "ended_sessions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class BatchReset(Base):
     """Many subscriptions set back: those that a worker's `build` decided about, or those that `query` finds.
 
