@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.domain.errors import CommandRefused, EngineUnavailable, InvalidInput, NotFound, PerennialError
 from perennial.domain.networks import CardBudgetSpent
@@ -118,6 +118,8 @@ def problem_of(error: Exception) -> Problem:
             return unavailable("PostgreSQL is away")
         case DBAPIError() if error.connection_invalidated:
             return unavailable("PostgreSQL is away")
+        case RPCError() if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            return unavailable(f"Temporal refuses it: {error.message}")
         case RPCError():
             return unavailable("Temporal does not answer")
         case RuntimeError() if str(error).startswith(_CANNOT_CONNECT):

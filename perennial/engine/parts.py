@@ -8,14 +8,18 @@ from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
-from temporalio.service import RPCError
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.service import RPCError, RPCStatusCode
 
 import perennial.db
 from perennial.domain.errors import EngineUnavailable
 from perennial.engine.context import Engine
 from perennial.observability.health import Part
+from perennial.temporal.search_attributes import TYPES
 
 TIMEOUT = timedelta(seconds=3)
+# A hosted Temporal keeps this from its users.
+_NOT_TOLD = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 
 async def look(engine: Engine) -> list[Part]:
@@ -23,7 +27,7 @@ async def look(engine: Engine) -> list[Part]:
     checks = (
         _checked("postgresql", engine.read(_ask)),
         _checked("migrations", _require_migrations(engine)),
-        _checked("temporal", require_temporal(engine)),
+        _checked("temporal", _require_namespace(engine)),
     )
     return list(await asyncio.gather(*checks))
 
@@ -36,6 +40,23 @@ async def require_temporal(engine: Engine) -> None:
         raise EngineUnavailable("Temporal is away") from error
     if not is_up:
         raise EngineUnavailable("Temporal is away")
+
+
+async def _require_namespace(engine: Engine) -> None:
+    """Raises EngineUnavailable, also when the namespace is not there or does not know our search attributes."""
+    await require_temporal(engine)
+    namespace = engine.settings.temporal_namespace
+    request = ListSearchAttributesRequest(namespace=namespace)
+    try:
+        known = await engine.temporal.operator_service.list_search_attributes(request, timeout=TIMEOUT)
+    except RPCError as error:
+        if error.status in _NOT_TOLD:
+            return
+        raise EngineUnavailable(f"Temporal does not tell of its namespace {namespace!r}: {error.message}") from error
+    if missing := sorted(TYPES.keys() - known.custom_attributes.keys()):
+        raise EngineUnavailable(
+            f"Temporal's namespace {namespace!r} lacks the search attributes {', '.join(missing)}: docs/deploying.md"
+        )
 
 
 async def _require_migrations(engine: Engine) -> None:

@@ -13,6 +13,7 @@ import httpx
 
 from perennial.stack.ports import choose_port, free_port
 from perennial.stack.process import ChildProcess, StackError, tail
+from perennial.temporal import search_attributes
 
 HOST = "127.0.0.1"
 NAMESPACE = "default"
@@ -22,16 +23,6 @@ START_SECONDS = 40.0
 ATTEMPTS = 4
 # start-dev keeps closed runs for a day only; reset reaches back as far as this.
 RETENTION_SECONDS = 30 * 86_400
-
-SEARCH_ATTRIBUTES = {
-    "SubscriptionStatus": "Keyword",
-    "PlanCode": "Keyword",
-    "CustomerId": "Keyword",
-    "NextDueAt": "Datetime",
-    "DunningAttempt": "Int",
-    "PastDueSince": "Datetime",
-    "Parked": "Bool",
-}
 
 # What test clocks need; each value was measured, see docs/dependencies.md.
 DYNAMIC_CONFIG = {
@@ -121,7 +112,7 @@ class EmbeddedTemporal:
         if self.db_file is not None:
             self.db_file.parent.mkdir(parents=True, exist_ok=True)
             command += ["--db-filename", str(self.db_file)]
-        for name, kind in SEARCH_ATTRIBUTES.items():
+        for name, kind in search_attributes.TYPES.items():
             command += ["--search-attribute", f"{name}={kind}"]
         for name, value in DYNAMIC_CONFIG.items():
             command += ["--dynamic-config-value", f"{name}={value}"]
@@ -143,7 +134,7 @@ class EmbeddedTemporal:
     def _is_ready(self, http: httpx.Client) -> bool:
         try:
             known = http.get(f"namespaces/{self.namespace}/search-attributes").json().get("customAttributes", {})
-            if not SEARCH_ATTRIBUTES.keys() <= known.keys():
+            if not search_attributes.TYPES.keys() <= known.keys():
                 return False
             retention = {"config": {"workflowExecutionRetentionTtl": f"{RETENTION_SECONDS}s"}}
             return http.post(f"namespaces/{self.namespace}/update", json=retention).is_success

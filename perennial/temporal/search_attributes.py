@@ -16,6 +16,12 @@ DUNNING_ATTEMPT = SearchAttributeKey.for_int("DunningAttempt")
 PAST_DUE_SINCE: SearchAttributeKey[datetime] = SearchAttributeKey.for_datetime("PastDueSince")
 PARKED = SearchAttributeKey.for_bool("Parked")
 
+# What a namespace has to know, by its name: the type, as the server's tools call it.
+TYPES = {
+    key.name: key.indexed_value_type.name.capitalize()
+    for key in (SUBSCRIPTION_STATUS, PLAN_CODE, CUSTOMER_ID, NEXT_DUE_AT, DUNNING_ATTEMPT, PAST_DUE_SINCE, PARKED)
+}
+
 
 def attributes_of(state: State) -> TypedSearchAttributes:
     """What a run is started with."""

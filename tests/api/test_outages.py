@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import func, make_url, select
 from sqlalchemy.orm import Session
+from temporalio.common import SearchAttributeKey
 
 from api.app import create_app
 from perennial.config import Settings
@@ -17,6 +18,7 @@ from perennial.db.models import Base, Customer, Gift, IdempotencyKey, PaymentMet
 from perennial.engine import runs, subscriptions
 from perennial.engine.context import Engine
 from perennial.stack.ports import free_port
+from perennial.temporal import search_attributes
 from tests.api.asking import KEY, Api, problem
 
 SOON_SECONDS = 10
@@ -155,6 +157,24 @@ async def test_a_database_without_migrations_is_not_ready(engine: Engine) -> Non
         ("migrations", False),
         ("temporal", True),
     ]
+
+
+async def test_a_namespace_that_was_not_set_up_is_not_ready(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of it is refused with Temporal's own words, and nothing is written."""
+    unknown = SearchAttributeKey.for_keyword("NotSetUp")
+    monkeypatch.setitem(search_attributes.TYPES, unknown.name, "Keyword")
+    monkeypatch.setattr(search_attributes, "PLAN_CODE", unknown)
+    async with _api(engine.settings) as api:
+        checks = problem(await api.http.get("/readyz"), 503)["checks"]
+        [temporal] = [check for check in checks if check["name"] == "temporal"]
+        assert temporal["detail"].startswith("Temporal's namespace 'default' lacks the search attributes NotSetUp:")
+        customer = await api.customer()
+        answer = await api.post("/v1/subscriptions", {"customer_id": customer["id"], "plan": "basic-monthly"})
+        assert "no mapping defined for search attribute NotSetUp" in problem(answer, 503)["detail"]
+        assert (await api.get("/v1/subscriptions", customer_id=customer["id"])).json()["data"] == []
+    async with _api(engine.settings, temporal_namespace="nowhere") as api:
+        checks = problem(await api.http.get("/readyz"), 503)["checks"]
+        assert "does not tell of its namespace 'nowhere'" in checks[-1]["detail"]
 
 
 async def test_a_command_that_takes_long_is_202(api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from perennial.cli.main import COMMANDS
-from perennial.stack.temporal import DYNAMIC_CONFIG, RETENTION_SECONDS, SEARCH_ATTRIBUTES
+from perennial.stack.temporal import DYNAMIC_CONFIG, RETENTION_SECONDS
+from perennial.temporal import search_attributes
 
 DONE = "service_completed_successfully"
 HEALTHY = "service_healthy"
@@ -153,5 +154,5 @@ def test_production_moves_no_clock(root: Path) -> None:
 def test_the_bootstrap_job_knows_the_search_attributes_and_the_retention(root: Path) -> None:
     script = (root / "deploy/compose/temporal-bootstrap.sh").read_text()
     (listed,) = re.findall(r"for attribute in (.*); do", script)
-    assert dict(pair.split("=") for pair in listed.split()) == SEARCH_ATTRIBUTES
+    assert dict(pair.split("=") for pair in listed.split()) == search_attributes.TYPES
     assert f"--retention {RETENTION_SECONDS // 86_400}d" in script

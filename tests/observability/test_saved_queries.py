@@ -8,7 +8,7 @@ import pytest
 
 from perennial.contracts.workflows import SUBSCRIPTION
 from perennial.engine.context import Engine
-from perennial.stack.temporal import SEARCH_ATTRIBUTES
+from perennial.temporal import search_attributes
 from tests.observability.conftest import at_rest
 from tests.support.stage import Stage, eventually
 
@@ -125,7 +125,7 @@ async def test_runs_that_the_code_cannot_go_on_with(scene: Scene) -> None:
 
 def test_the_page_names_every_attribute_with_its_type() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE))
-    assert told == SEARCH_ATTRIBUTES
+    assert told == search_attributes.TYPES
 
 
 def test_no_query_of_the_page_is_untried() -> None:

@@ -19,7 +19,7 @@ from perennial.config import Settings, load_settings
 from perennial.running import LOCK_FILE, STACK_FILE
 from perennial.stack import Stack, StackError
 from perennial.stack.folder import StackFolder
-from perennial.stack.temporal import SEARCH_ATTRIBUTES
+from perennial.temporal import search_attributes
 from perennial.temporal.client import connect
 
 HOLDER = """
@@ -78,7 +78,7 @@ async def test_temporal_knows_the_search_attributes_and_keeps_closed_runs_for_30
     request = DescribeNamespaceRequest(namespace="default")
     described = await client.workflow_service.describe_namespace(request)
     assert described.config.workflow_execution_retention_ttl.ToTimedelta() == timedelta(days=30)
-    assert await client.count_workflows(" AND ".join(f"{name} IS NULL" for name in SEARCH_ATTRIBUTES)) is not None
+    assert await client.count_workflows(" AND ".join(f"{name} IS NULL" for name in search_attributes.TYPES)) is not None
 
 
 async def test_the_second_start_finds_the_state_of_the_first(settings: Settings) -> None:
