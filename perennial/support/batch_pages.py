@@ -25,9 +25,11 @@ WIDTH = 5
 
 
 async def turn_page(engine: Engine, workflows: Sequence[type], batch_id: str) -> BatchTurned:
-    """Raises:
-    NotFound: the batch is not written down, or not yet.
-    EngineUnavailable: PostgreSQL or Temporal went away; who has had their turn is written down.
+    """Everybody on the page has their turn; says how far the batch is then.
+
+    Raises:
+        NotFound: the batch is not written down, or not yet.
+        EngineUnavailable: PostgreSQL or Temporal went away; who has had their turn is written down.
     """
     batch, page = await engine.read(lambda session: _page(session, batch_id))
     width = asyncio.Semaphore(WIDTH)
