@@ -23,10 +23,12 @@ from perennial.notifications.usage_alerts import UsageAlerts
 from perennial.observability import serving
 from perennial.observability.gauges import BackupAge, DatabaseGauges
 from perennial.observability.health import Part
+from perennial.observability.in_time import InTime
 
 # How long an empty outbox is left alone. Three small queries a round.
 IDLE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
+_PATIENCE_SECONDS = 3.0
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +50,7 @@ def main(settings: Settings | None = None, stop: Event | None = None) -> None:
     _log.info("relay_started", gateways=gateways.names)
     gauges = (DatabaseGauges(settings, sessions), BackupAge(settings.backup_dir))
     try:
-        with serving(settings, lambda: _parts(sessions), gauges):
+        with serving(settings, partial(_parts, InTime(partial(_ask, sessions), _PATIENCE_SECONDS)), gauges):
             pump(pumps, stop, prepare=lambda: prepare_gateways(gateways))
     finally:
         for dispatcher in dispatchers:
@@ -79,11 +81,17 @@ def pump(pumps: Sequence[Callable[[], int]], stop: Event, *, prepare: Callable[[
             stop.wait(pause)
 
 
-def _parts(sessions: Sessions) -> list[Part]:
+def _ask(sessions: Sessions) -> None:
+    with sessions() as session:
+        session.execute(text("SELECT 1"))
+
+
+def _parts(ask: Callable[[], None]) -> list[Part]:
     """A relay stands on the database alone."""
     try:
-        with sessions() as session:
-            session.execute(text("SELECT 1"))
+        ask()
+    except TimeoutError:
+        return [Part("postgresql", ok=False, detail="no answer within three seconds")]
     except SQLAlchemyError:
         return [Part("postgresql", ok=False, detail="PostgreSQL is away")]
     return [Part("postgresql", ok=True)]

@@ -17,6 +17,14 @@ Sessions = sessionmaker[Session]
 RESTED_SECONDS = 1.0
 # What our processes' sessions are called in pg_stat_activity: a restore refuses a database that has one.
 APPLICATION_NAME = "perennial"
+# A server that vanishes without a word (its machine, or the way to it) is noticed within half a minute. By the kernel's
+# default it is two hours, and every thread of a worker may be waiting by then.
+_GIVE_UP_ON_A_CUT_CABLE = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
 
 
 def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int = 3) -> Engine:
@@ -27,7 +35,11 @@ def make_engine(url: str, *, pool_size: int = 10, connect_timeout_seconds: int =
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,  # parameters hold personal data and errors travel into histories and logs
-        connect_args={"connect_timeout": connect_timeout_seconds, "application_name": APPLICATION_NAME},
+        connect_args={
+            "connect_timeout": connect_timeout_seconds,
+            "application_name": APPLICATION_NAME,
+            **_GIVE_UP_ON_A_CUT_CABLE,
+        },
     )
 
     _notice_dead_connections(engine)

@@ -19,9 +19,12 @@ from sqlalchemy.orm import Session
 
 from perennial.config import Settings
 from perennial.db.engine import Sessions, unit_of_work
+from perennial.observability.in_time import InTime
 
 # Scrapes come from several Prometheus servers; the database is asked this often at most.
 CACHE_SECONDS = 10.0
+# A scrape must not wait longer: Prometheus would call the relay absent, where it is the database that does not answer.
+PATIENCE_SECONDS = 3.0
 # As `perennial check` has it: how late something due may be, the herd's window aside.
 TOLERANCE = timedelta(minutes=5)
 _STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
@@ -123,24 +126,27 @@ class DatabaseGauges(Collector):
         self._sessions = sessions
         self._window = timedelta(seconds=settings.renewal_window_seconds)
         self._clock = clock
+        self._ask_all = InTime(self._look, PATIENCE_SECONDS)
         self._lock = Lock()
         self._told: tuple[float, list[GaugeMetricFamily]] | None = None
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         with self._lock:
             if self._told is None or self._clock() - self._told[0] >= CACHE_SECONDS:
-                self._told = (self._clock(), self._look())
+                self._told = (self._clock(), self._families())
             return self._told[1]
 
-    def _look(self) -> list[GaugeMetricFamily]:
+    def _families(self) -> list[GaugeMetricFamily]:
         try:
-            with unit_of_work(self._sessions) as session:
-                session.execute(_STATEMENT_TIMEOUT)
-                families = [self._ask(session, gauge) for gauge in _GAUGES]
-        except SQLAlchemyError as error:
+            return [_up(1), *self._ask_all()]
+        except (SQLAlchemyError, TimeoutError) as error:
             _log.warning("gauges_missing", error=type(error).__name__)
             return [_up(0)]
-        return [_up(1), *families]
+
+    def _look(self) -> list[GaugeMetricFamily]:
+        with unit_of_work(self._sessions) as session:
+            session.execute(_STATEMENT_TIMEOUT)
+            return [self._ask(session, gauge) for gauge in _GAUGES]
 
     def _ask(self, session: Session, gauge: _Gauge) -> GaugeMetricFamily:
         family = GaugeMetricFamily(gauge.name, gauge.about, labels=gauge.labels)
@@ -160,8 +166,8 @@ class BackupAge(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         if self._folder is None or not self._folder.is_dir():
             return []
-        # What is still being written has a name that begins with a dot or ends in `.partial`.
-        done = [path for path in self._folder.iterdir() if path.name[0] != "." and path.suffix != ".partial"]
+        # Whose name ends in `.partial` is still being written; whatever else lies there (`lost+found`) is no backup.
+        done = [path for path in self._folder.glob("perennial-*") if path.suffix != ".partial"]
         if not done:
             return []
         name, about = "perennial_backup_timestamp_seconds", "When the newest backup was finished."

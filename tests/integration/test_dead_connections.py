@@ -32,3 +32,12 @@ def test_a_server_that_dies_before_a_connection_is_given_back(
         with pool_of_one.connect() as connection:
             assert connection.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
     another.dispose()
+
+
+def test_a_server_that_vanishes_without_a_word_is_noticed(pool_of_one: sqlalchemy.Engine) -> None:
+    """What libpq is told; a cable cannot be cut here. By default the kernel waits for two hours."""
+    with pool_of_one.connect() as connection:
+        told = connection.connection.dbapi_connection.get_dsn_parameters()  # type: ignore[union-attr]
+    noticed = int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"])
+    assert noticed <= 30
+    assert int(told["tcp_user_timeout"]) <= 30_000

@@ -3,16 +3,20 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from perennial.db.engine import make_engine, make_sessions
 from perennial.domain.disputes import DisputeStatus
 from perennial.engine import disputes
 from perennial.engine.context import Engine
 from perennial.observability.gauges import CACHE_SECONDS, BackupAge, DatabaseGauges
+from perennial.observability.in_time import InTime
 from perennial.ports import GatewayEvent, GatewayEventKind
+from perennial.relay import _parts
 from tests.observability.conftest import at_rest
 from tests.support.stage import Stage
 
@@ -119,6 +123,28 @@ def test_a_database_that_is_away_is_said_and_nothing_old_is_told(engine: Engine)
     away.dispose()
 
 
+def test_a_database_that_accepts_and_never_answers_is_away_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen server, a cut cable: no error comes, and the scrape must end all the same."""
+    monkeypatch.setattr("perennial.observability.gauges.PATIENCE_SECONDS", 0.05)
+    asked, thawed, now = [], Event(), 0.0
+
+    def frozen() -> Session:
+        asked.append(now)
+        thawed.wait()
+        return engine.sessions()
+
+    gauges = DatabaseGauges(engine.settings, frozen, clock=lambda: now)  # type: ignore[arg-type]
+    assert told(gauges) == {("perennial_database_up",): 0}
+    now = CACHE_SECONDS
+    assert told(gauges) == {("perennial_database_up",): 0}
+    assert asked == [0.0], "nobody else is sent to wait at the same door"
+    assert [part.detail for part in _parts(InTime(frozen, 0.05))] == ["no answer within three seconds"]  # type: ignore[arg-type]
+    thawed.set()
+    monkeypatch.undo()
+    gauges = DatabaseGauges(engine.settings, frozen)  # type: ignore[arg-type]
+    assert told(gauges)["perennial_database_up",] == 1
+
+
 async def test_no_gauge_reads_long(engine: Engine) -> None:
     def slow() -> str:
         with engine.sessions() as session:
@@ -134,8 +160,12 @@ def test_the_newest_finished_backup_counts(tmp_path: Path) -> None:
         return [sample.value for family in BackupAge(tmp_path).collect() for sample in family.samples]
 
     assert age() == []
-    for name, at in (("2026-11-20", 100), ("2026-11-21", 200), ("2026-11-22.partial", 300), (".2026-11-22", 400)):
-        (tmp_path / name).write_text("x")
+    for name, at in (("lost+found", 500), ("perennial-20261122T000000Z.partial", 400), (".perennial-20261122", 300)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (at, at))
+    assert age() == []
+    for name, at in (("perennial-20261120T000000Z", 100), ("perennial-20261121T000000Z", 200)):
+        (tmp_path / name).mkdir(mode=0o000)  # the relay need not be who wrote it
         os.utime(tmp_path / name, (at, at))
     assert age() == [200]
     assert list(BackupAge(None).collect()) == []
