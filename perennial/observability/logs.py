@@ -9,6 +9,7 @@ from structlog.types import EventDict, Processor
 from temporalio import activity, workflow
 
 from perennial.config import Settings
+from perennial.observability.defects import raise_levels
 from perennial.observability.words import presentable
 
 # Chatty at `info`, and never about our own doing; `perennial api` says itself where it listens.
@@ -24,6 +25,9 @@ _RUN_NAMES = {
     "activity_type": "activity",
     "attempt": "attempt",
 }
+# What else is kept of a line of the SDK's core. `failure` is not: Python's own line has told it, without the secrets.
+_OF_CORE = ("error", "details")
+_LONGEST_WORDS = 300
 
 
 def configure_logging(settings: Settings, role: str = "") -> None:
@@ -34,7 +38,7 @@ def configure_logging(settings: Settings, role: str = "") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        _name_the_run,
+        name_the_run,
         *([_name_the_process(role)] if as_json and role else []),
         structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -58,6 +62,7 @@ def configure_logging(settings: Settings, role: str = "") -> None:
     root.setLevel(settings.log_level.upper())
     for name in (*QUIET_LOGGERS, *TALKATIVE_LOGGERS):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    raise_levels()
     # They would be in the sentence as well as beside it.
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
@@ -71,9 +76,12 @@ def _name_the_process(role: str) -> Processor:
     return name
 
 
-def _name_the_run(_logger: Any, _method: str, line: EventDict) -> EventDict:
-    """The SDK hangs a dictionary of its own on its lines: what counts of it, under the names of ours."""
+def name_the_run(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """The SDK hangs dictionaries of its own on its lines: what counts of them, under the names of ours."""
     told = {**(line.pop("temporal_workflow", None) or {}), **(line.pop("temporal_activity", None) or {})}
+    if (core := line.pop("temporal_log", None)) is not None:
+        told |= core.fields
+        line.update({name: str(told[name])[:_LONGEST_WORDS] for name in _OF_CORE if name in told})
     for theirs, ours in _RUN_NAMES.items():
         if theirs in told:
             line.setdefault(ours, told[theirs])

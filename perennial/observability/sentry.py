@@ -15,6 +15,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 
 from perennial.config import Settings
+from perennial.observability.logs import name_the_run
 
 _LAST_SECONDS = 2.0
 _KEPT = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "transaction", "sdk")
@@ -53,7 +54,8 @@ def configure_sentry(settings: Settings, role: str) -> Callable[[], None]:
 def reduced(event: Any) -> dict[str, Any]:
     """What of an event may leave: types and frames of its exceptions, the ids that our log lines bear."""
     kept = {name: event[name] for name in _KEPT if name in event}
-    names = structlog.contextvars.get_contextvars()
+    of_the_run = name_the_run(None, "", dict(event.get("extra") or {}))
+    names = {**of_the_run, **structlog.contextvars.get_contextvars()}
     kept["tags"] = {name: str(names[name]) for name in _TAGS if name in names}
     if exceptions := event.get("exception", {}).get("values"):
         kept["exception"] = {"values": [_exception(value) for value in exceptions]}

@@ -1,15 +1,36 @@
-"""The Temporal SDK's own metrics: served by the SDK on a loopback port of its own, told to the world by ours."""
+"""The Temporal SDK's own metrics and log lines.
 
+Its metrics are served by the SDK on a loopback port of its own, and told to the world by ours. Its lines go through our
+loggers: by itself its core writes to the standard output in a form that no collector of JSON lines can read.
+"""
+
+import logging
 from dataclasses import dataclass
 from functools import cache
 
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from perennial.config import Settings
 from perennial.stack.ports import free_port
 
 _HOST = "127.0.0.1"
 _ATTEMPTS = 5
+_LOGGING = LoggingConfig(
+    filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+    forwarding=LogForwardingConfig(
+        logger=logging.getLogger("temporalio.core"),
+        append_target_to_name=False,
+        prepend_target_on_message=False,
+        append_log_fields_to_message=False,  # `perennial/observability/logs.py` takes what counts of them
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +42,10 @@ class Instrumented:
 
 
 def runtime_for(settings: Settings) -> Runtime | None:
-    """None (the SDK's default) where this process serves no metrics."""
-    return None if settings.metrics_port is None else instrumented().runtime
+    """None (the SDK's default) where this process serves no metrics and writes its lines for people."""
+    if settings.metrics_port is not None:
+        return instrumented().runtime
+    return _forwarding() if settings.log_format == "json" else None
 
 
 def sdk_metrics_url() -> str | None:
@@ -44,7 +67,13 @@ def instrumented() -> Instrumented:
             bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
         )
         try:
-            return Instrumented(Runtime(telemetry=TelemetryConfig(metrics=prometheus)), f"http://{address}/metrics")
+            runtime = Runtime(telemetry=TelemetryConfig(logging=_LOGGING, metrics=prometheus))
+            return Instrumented(runtime, f"http://{address}/metrics")
         except (RuntimeError, ValueError) as error:  # another process has taken the port in between
             trouble = error
     raise RuntimeError("the Temporal SDK finds no port for its metrics") from trouble
+
+
+@cache
+def _forwarding() -> Runtime:
+    return Runtime(telemetry=TelemetryConfig(logging=_LOGGING))

@@ -20,6 +20,7 @@ from perennial.engine.context import Engine, open_engine
 from perennial.gateways.enabled import Gateways
 from perennial.ports import GatewayUnavailable
 from perennial.stack import ChildProcess, Stack
+from tests.support.log_lines import Lines, logged
 from tests.support.stage import Stage, eventually
 from worker import build_worker
 
@@ -72,6 +73,13 @@ async def handed_over(engine: Engine, sub: str) -> Stage:
     request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
     await client.workflow_service.reset_sticky_task_queue(request)
     return Stage(engine)
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What this process logs from here on."""
+    with logged() as lines:
+        yield lines
 
 
 class Silent:

@@ -13,6 +13,7 @@ import pytest
 import sentry_sdk
 import structlog
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from temporalio.exceptions import ApplicationError
 
 from perennial.checks.result import CheckResult, Finding
 from perennial.checks.telling import announce
@@ -20,6 +21,7 @@ from perennial.config import Settings, SettingsError, load_settings
 from perennial.observability.sentry import configure_sentry
 from perennial.observability.slack import tell
 from tests.observability.conftest import Process, Recorder
+from tests.support.log_lines import Lines
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CANARY = "zebulon canary"
@@ -83,6 +85,35 @@ def test_an_error_without_an_exception_is_sent_by_its_name(sentry: Recorder) -> 
     logging.getLogger("checks").error("check_found_wrong")
     logging.getLogger("somebody").error("cannot serve %s", CANARY)
     assert [event["message"] for event in events(sentry)] == ["check_found_wrong", "an error of somebody"]
+
+
+def test_what_stops_a_run_is_sent_and_what_an_activity_waits_for_is_not(sentry: Recorder, lines: Lines) -> None:
+    """As the SDK says it; that it does say it so: `test_processes.py`."""
+    workflows, activities = (
+        logging.getLogger(f"temporalio.{name}") for name in ("worker._workflow_instance", "activity")
+    )
+    run = {"temporal_workflow": {"workflow_id": "sub_7", "run_id": "run_7", "workflow_type": "Subscription"}}
+
+    def failed(logger: logging.Logger, kind: str, error: Exception) -> None:
+        logger.warning(CANARY, exc_info=error, extra=run | {"__temporal_error_identifier": kind})
+
+    failed(workflows, "WorkflowTaskFailure", RuntimeError(CANARY))
+    failed(activities, "ActivityFailure", KeyError(CANARY))
+    failed(activities, "ActivityFailure", ApplicationError(CANARY, type="IntegrityError"))
+    failed(activities, "ActivityFailure", ApplicationError(CANARY, type="OperationalError"))
+    failed(activities, "ActivityFailure", ApplicationError(CANARY, type="gateway_unavailable"))
+    failed(workflows, "something else", RuntimeError(CANARY))
+    sent = events(sentry)
+    assert [event["exception"]["values"][-1]["type"] for event in sent] == [
+        "RuntimeError",
+        "KeyError",
+        "ApplicationError",
+    ]
+    assert {tuple(event["tags"].items()) for event in sent} == {
+        (("subscription_id", "sub_7"), ("workflow_id", "sub_7"), ("run_id", "run_7"))
+    }
+    assert [line["level"] for line in lines()] == ["error"] * 3 + ["warning"] * 3
+    assert "canary" not in json.dumps(sent)
 
 
 def test_a_thread_that_dies_is_told(sentry: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import traceback
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,14 +19,8 @@ from perennial.gateways.registry import build_gateway
 from perennial.observability.words import presentable
 from perennial.temporal.interceptors import REQUEST_ID, Correlation
 from tests.observability.conftest import Beside, Silent, at_rest
-from tests.support.log_lines import Lines, logged
+from tests.support.log_lines import Lines
 from tests.support.stage import Stage, eventually
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    with logged() as lines:
-        yield lines
 
 
 def of(lines: Lines, event: str, **fields: object) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from perennial.stack import ChildProcess
 from perennial.stack.ports import free_port
 from tests.observability.conftest import Beside, Process, Silent, at_rest, handed_over
 from tests.observability.deployed import OF_THE_SDK, RULES, program
+from tests.support.log_lines import Lines
 from tests.support.stage import Stage, eventually
 
 
@@ -70,9 +71,12 @@ async def test_worker_and_relay_tell_metrics_and_health(
 
 
 async def test_the_sdk_tells_every_series_that_rules_and_panels_ask_for(
-    engine: Engine, beside: Beside, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, beside: Beside, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
-    """A run whose task fails, an activity that fails, a call that fails, and everything that goes well."""
+    """A run whose task fails, an activity that fails, a call that fails, and everything that goes well.
+
+    And what the log says of it: the SDK's core too speaks through our loggers.
+    """
     monkeypatch.setattr("perennial.engine.subscriptions.OUTCOME_TIMEOUT_SECONDS", 0.1)
     queue = "every-series"
     silent = Silent(build_gateway("simulator", engine.settings, engine.db))
@@ -99,6 +103,21 @@ async def test_the_sdk_tells_every_series_that_rules_and_panels_ask_for(
             told = await text()
             assert 'failure_reason="WorkflowError"' in told
             assert f'workflow_type="{SUBSCRIPTION}"' in told
+
+            async def logged() -> bool:
+                levels = {(line["logger"], line["level"], line.get("workflow_id")) for line in lines()}
+                wanted = {
+                    ("temporalio.worker._workflow_instance", "error", bad.id),  # its code cannot go on
+                    ("temporalio.activity", "warning", sub),  # the gateway is away, which is nobody's defect
+                    ("temporalio.core", "warning", None),
+                }
+                assert levels >= wanted, levels
+                return True
+
+            await eventually(logged)
+            [core, *_] = [line for line in lines() if line["logger"] == "temporalio.core"]
+            assert (core["event"], core["run_id"]) == ("Failing workflow task", bad.result_run_id)
+            assert "failure" not in core
         await bad.terminate()
         await stage.handle(sub).terminate()
 
