@@ -60,6 +60,8 @@ def forget(folder: Path, keep: int) -> list[Path]:
 def _draft(folder: Path, at: datetime) -> Path:
     """For our eyes alone: a backup holds names, addresses and tokens."""
     draft = folder / (NAME.format(at=at) + PARTIAL)
+    if draft.with_suffix("").exists():
+        raise BackupFailed(f"{draft.with_suffix('')} is there already, taken in this very second")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         draft.mkdir(mode=0o700)

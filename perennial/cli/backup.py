@@ -23,13 +23,16 @@ from perennial.config import PREFIX, Settings, load_settings, normalise_database
 
 if TYPE_CHECKING:
     from perennial.backup.recover import Recovered
+    from perennial.checks.result import CheckResult
 
 _MEBIBYTE = 1024 * 1024
 
 
 def backup(
     to: Annotated[Path | None, typer.Option(metavar="DIR", help=f"The folder of backups ({PREFIX}BACKUP_DIR).")] = None,
-    keep: Annotated[int | None, typer.Option(min=1, help="Afterwards remove all but the newest so many.")] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Afterwards, when it is sound, remove all but the newest so many.")
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Restore it into a throw-away database and check the books there.")
     ] = False,
@@ -44,21 +47,20 @@ def backup(
     """
     settings = within(load_settings)
     if only_verify is not None:
-        made, gone = within(lambda: manifest.find(only_verify)), []
+        made = within(lambda: manifest.find(only_verify))
     else:
         folder = to or settings.backup_dir
         if folder is None:
             unusable(f"where to? Name a folder with --to or {PREFIX}BACKUP_DIR")
         made = within(lambda: take(settings.require_database_url(), folder))
-        gone = within(lambda: forget(folder, keep)) if keep else []
         note(f"Written: {made.folder}")
-    if verify or only_verify is not None:
-        _verify(made, as_json=as_json)
-        return
-    if as_json:
-        output.print_json(_fields(made) | {"removed": [str(one) for one in gone]})
-    else:
-        _show(made)
+    results = _verified(made) if verify or only_verify is not None else None
+    # Last: older ones are all there is while the new one may be worth nothing.
+    sound = results is None or all(result.ok for result in results)
+    gone = within(lambda: forget(made.folder.parent, keep)) if keep and sound and only_verify is None else []
+    _report(made, results, gone, as_json=as_json)
+    if not sound:
+        raise typer.Exit(FOUND_WRONG)
 
 
 def restore(
@@ -137,20 +139,23 @@ def _target(into: str | None) -> str:
         unusable(f"--into: {error}")
 
 
-def _verify(made: Backup, *, as_json: bool) -> None:
+def _verified(made: Backup) -> "list[CheckResult]":
     # Imported here: a plain backup pays for no engine.
     from perennial.backup.verify import verify
 
-    results = within(lambda: verify(made))
-    ok = all(result.ok for result in results)
+    return within(lambda: verify(made))
+
+
+def _report(made: Backup, results: "list[CheckResult] | None", gone: list[Path], *, as_json: bool) -> None:
+    ok = results is not None and all(result.ok for result in results)
     if as_json:
-        output.print_json(_fields(made) | {"verified": ok, "checks": results})
-    else:
-        _show(made)
+        verified = {} if results is None else {"verified": ok, "checks": results}
+        output.print_json(_fields(made) | verified | {"removed": [str(one) for one in gone]})
+        return
+    _show(made)
+    if results is not None:
         show_results(results)
         typer.echo("Verified: restored, the same row by row, and its books hold." if ok else "Its books do not hold.")
-    if not ok:
-        raise typer.Exit(FOUND_WRONG)
 
 
 def _fields(made: Backup) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from perennial.backup.programs import BackupFailed
 from perennial.backup.restore import DatabaseInUse, NotTheSame, restore
 from perennial.backup.take import forget, take
 from perennial.backup.verify import verify
+from perennial.checks.result import CheckResult
 from perennial.cli.main import run
 from perennial.engine.context import Engine
 from perennial.observability.gauges import BackupAge
@@ -188,6 +189,13 @@ def test_old_backups_are_removed_and_the_age_is_told(copy: Engine, healthy: Worl
     assert family.samples[0].value == made.folder.stat().st_mtime
 
 
+def _older(folder: str) -> Path:
+    older = Path(folder, "perennial-20200101T000000Z")
+    older.mkdir(parents=True)
+    (older / manifest.MANIFEST).write_text("{}")
+    return older
+
+
 def test_the_command_line(
     copy: Engine,
     healthy: World,
@@ -206,10 +214,19 @@ def test_the_command_line(
 
     code, _, err = said("backup")
     assert (code, err) == (2, "where to? Name a folder with --to or PERENNIAL_BACKUP_DIR\n")
-    code, out, _ = said("backup", "--to", "backups", "--verify", "--json")
+    older = _older("backups")
+    code, out, _ = said("backup", "--to", "backups", "--verify", "--keep", "1", "--json")
     made = json.loads(out)
-    assert (code, made["verified"]) == (0, True)
+    assert (code, made["verified"], made["removed"]) == (0, True, [str(older)])
     assert made["rows"] == sum(table["rows"] for table in made["tables"].values())
+
+    older = _older("doubtful")
+    with monkeypatch.context() as broken:
+        wrong = CheckResult("books_balance", ok=False, detail="they do not")
+        broken.setattr("perennial.backup.verify.verify", lambda _made: [wrong])
+        code, out, _ = said("backup", "--to", "doubtful", "--verify", "--keep", "1", "--json")
+    assert (code, json.loads(out)["verified"], json.loads(out)["removed"]) == (1, False, [])
+    assert older.exists(), "a backup that is worth nothing takes no older one away"
 
     code, _, err = said("restore", "nowhere")
     assert (code, err.startswith("backup_failed: nowhere is no backup")) == (1, True)
