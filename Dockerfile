@@ -9,11 +9,11 @@ RUN python -m venv /venv
 COPY requirements/build.txt requirements/base.txt requirements/
 RUN /venv/bin/pip install --no-cache-dir -r requirements/build.txt -r requirements/base.txt
 COPY . .
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable . && /venv/bin/python -m compileall -q .
 
 FROM python:${PYTHON}
-# pgserver: under whom `backup --verify` runs its throw-away PostgreSQL, if it is root itself.
-RUN useradd --system --uid 10001 --create-home perennial && useradd --system --no-create-home pgserver
+# A fresh volume at /backups takes over whose that folder is: `backup` may write there without being root.
+RUN useradd --uid 10001 --create-home perennial && install --directory --owner=perennial --group=perennial /backups
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -109,10 +109,24 @@ class Settings(BaseSettings):
     codec_token: SecretStr | None = Field(default=None, min_length=16)
     codec_origin: str | None = None
 
-    @field_validator("deployment_name", "build_id", "temporal_ui_url", mode="before")
+    # Not the keys of payloads: where they are forgotten, nothing may go out unencrypted.
+    @field_validator(
+        "deployment_name",
+        "build_id",
+        "temporal_ui_url",
+        "public_url",
+        "codec_origin",
+        "sentry_dsn",
+        "slack_webhook_url",
+        "otlp_endpoint",
+        "stripe_secret_key",
+        "stripe_webhook_secret",
+        "stripe_publishable_key",
+        mode="before",
+    )
     @classmethod
-    def _empty_is_none(cls, name: object) -> object:
-        return name or None
+    def _empty_is_none(cls, written: object) -> object:
+        return written or None
 
     @field_validator("deployment_name")
     @classmethod

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from perennial.cli.main import COMMANDS
+from perennial.config import PREFIX, Settings
 from perennial.stack.temporal import DYNAMIC_CONFIG, RETENTION_SECONDS
 from perennial.temporal import search_attributes
 
@@ -63,7 +64,7 @@ def test_the_start_has_its_order(services: dict[str, Any], root: Path) -> None:
         "worker": api,
         "relay": api,
         "backup": api,
-        "nginx": {"api-1": HEALTHY, "api-2": HEALTHY, "codec": STARTED, "temporal-ui": STARTED},
+        "nginx": {"api-1": HEALTHY, "api-2": HEALTHY, "codec": HEALTHY, "temporal-ui": STARTED},
         "prometheus": {},
         "alertmanager": {},
         "grafana": {},
@@ -107,6 +108,33 @@ def test_temporals_own_pause_is_hidden_and_payloads_are_read_under_the_uis_origi
     environment = services["temporal-ui"]["environment"]
     assert environment["TEMPORAL_WORKFLOW_PAUSE_DISABLED"] == "true"
     assert environment["TEMPORAL_CODEC_ENDPOINT"] == environment["TEMPORAL_CORS_ORIGINS"] + "/codec"
+
+
+def test_whatever_can_be_set_can_be_set_here(services: dict[str, Any], root: Path) -> None:
+    """By `.env`, or it is of no use to a container."""
+    of_no_use = {"api_port", "data_dir", "sandboxed_workflows", "stripe_api_base", "task_queue", "temporal_namespace"}
+    passed = {name.removeprefix(PREFIX).lower() for name in services["worker"]["environment"]}
+    of_the_codec = {"codec_token", "codec_origin"}
+    assert passed | of_no_use | of_the_codec == set(Settings.model_fields)
+    example = (root / ".env.example").read_text()
+    handed_on = [name for name, value in services["worker"]["environment"].items() if value is None]
+    assert len(handed_on) > 10
+    for name in handed_on:
+        assert f"\n# {name}=" in example, "an example with a value, even an empty one, would be a setting"
+    interpolated = re.findall(r"\$\{(\w+)", (root / "docker-compose.yml").read_text())
+    assert [name for name in interpolated if f"{name}=" not in example] == []
+
+
+def test_the_primary_is_asked_where_its_first_start_does_not_answer(services: dict[str, Any]) -> None:
+    """The image fills a new folder with a server that listens on the socket alone; jobs must not begin by then."""
+    assert "--host 127.0.0.1" in services["postgres"]["healthcheck"]["test"][-1]
+
+
+def test_backups_need_no_root(services: dict[str, Any], root: Path) -> None:
+    assert "user" not in services["backup"]
+    assert "--owner=perennial --group=perennial /backups" in (root / "Dockerfile").read_text()
+    mounted = {volume.split(":")[1] for volume in services["backup"]["volumes"] + services["relay"]["volumes"]}
+    assert mounted == {services["backup"]["environment"]["PERENNIAL_BACKUP_DIR"]} == {"/backups"}
 
 
 def test_secrets_have_no_default(root: Path) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from perennial.cli.main import COMMANDS
 from perennial.config import PREFIX, Settings
+from tests.observability.deployed import promtool
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
 VERSIONS = ("1.30", "1.34")
@@ -84,7 +85,7 @@ def test_what_must_not_be_alone_is_not_alone(objects: list[dict[str, Any]]) -> N
         assert least >= 2 or name == "codec"
         assert name == "codec" or name in of_kind(objects, "PodDisruptionBudget")
         container = spec["template"]["spec"]["containers"][0]
-        assert "livenessProbe" in container or name == "codec"
+        assert {"startupProbe", "livenessProbe"} <= container.keys(), name
 
 
 def test_settings_are_settings_and_no_secret_is_written_down(objects: list[dict[str, Any]]) -> None:
@@ -102,3 +103,32 @@ def test_workers_grow_with_what_waits_for_them(objects: list[dict[str, Any]], ro
     assert metric["external"]["metric"]["name"] == rule["name"]["as"]
     alerts = (root / "deploy/prometheus/rules/perennial.yml").read_text()
     assert rule["seriesQuery"] in alerts
+
+
+def test_what_the_autoscaler_is_told_is_a_number_at_any_time(
+    objects: list[dict[str, Any]], root: Path, tmp_path: Path
+) -> None:
+    """The adapter fills the selector in; Prometheus' own program evaluates what it would ask, busy and idle."""
+    [rule] = yaml.safe_load((root / "deploy/kubernetes/prometheus-adapter.yaml").read_text())["rules"]["external"]
+    assert rule["resources"] == {"namespaced": False}, "else the namespace of Temporal would have to be the pod's"
+    [metric] = of_kind(objects, "HorizontalPodAutoscaler")["worker"]["metrics"]
+    [(label, value)] = metric["external"]["metric"]["selector"]["matchLabels"].items()
+    matchers = f'{label}="{value}"'
+    asked = rule["metricsQuery"].replace("<<.Series>>", rule["seriesQuery"]).replace("<<.LabelMatchers>>", matchers)
+    waited = f'{rule["seriesQuery"]}{{task_queue="perennial",namespace="default",instance="%s",le="%s"}}'
+    test = {
+        "interval": "15s",
+        "input_series": [
+            {"series": waited % (instance, le), "values": values}
+            for instance in ("worker-1", "worker-2")
+            for le, values in (("1", "0+1x40 40x40"), ("10", "0+10x40 400x40"), ("+Inf", "0+10x40 400x40"))
+        ],
+        "promql_expr_test": [
+            {"expr": asked, "eval_time": "5m", "exp_samples": [{"value": 9.5}]},
+            {"expr": asked, "eval_time": "15m", "exp_samples": [{"value": 0}]},
+        ],
+    }
+    path = tmp_path / "scaling.yml"
+    path.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": "15s", "tests": [test]}))
+    done = promtool("test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -75,6 +75,11 @@ def render(root: Path, folder: Path, ports: dict[str, int]) -> None:
     text = text.replace("${PERENNIAL_CODEC_TOKEN}", TOKEN).replace("/etc/nginx/conf.d/operators", f"{folder}/operators")
     assert re.findall(r"\$\{([A-Z_]+)\}", text) == []
     text = text.replace("/var/log/nginx/access.log", f"{folder}/access.log")
+    servers = re.findall(r"^    server (\S+:\d+).*;$", text, re.MULTILINE)
+    assert text.count("    zone ") == 3
+    assert text.count(" resolve;") == len(servers) == 4, "else the address of a container that is gone would be kept"
+    if version() < (1, 27, 3):
+        text = text.replace(" resolve;", ";")
     for place in ("api-1:8080", "api-2:8080", "temporal-ui:8080", "codec:8234"):
         assert place in text
         text = text.replace(place, f"127.0.0.1:{ports[place.partition(':')[0]]}")
@@ -85,6 +90,11 @@ def render(root: Path, folder: Path, ports: dict[str, int]) -> None:
     operators = (root / "deploy/nginx/templates/operators.template").read_text()
     (folder / "operators").write_text(operators.replace("${OPERATORS}", f"ada:{PASSWORD}"))
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=USER))
+
+
+def version() -> tuple[int, ...]:
+    said = subprocess.run([shutil.which("nginx") or "", "-v"], capture_output=True, text=True, check=True).stderr
+    return tuple(map(int, re.findall(r"nginx/([\d.]+)", said)[0].split(".")))
 
 
 def command(folder: Path, *more: str) -> list[str]:
