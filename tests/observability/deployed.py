@@ -8,18 +8,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/rules/perennial.yml"
-# What rules and panels ask of the SDK: each is found in a scrape (test_processes.py).
+# What rules and panels ask of the SDK, and by which labels: each is found in a scrape (test_processes.py).
 OF_THE_SDK = {
-    "temporal_activity_execution_failed_total",
-    "temporal_activity_execution_latency_seconds",
-    "temporal_activity_schedule_to_start_latency_seconds",
-    "temporal_request_failure_total",
-    "temporal_sticky_cache_size",
-    "temporal_worker_task_slots_available",
-    "temporal_worker_task_slots_used",
-    "temporal_workflow_task_execution_failed_total",
-    "temporal_workflow_task_replay_latency_seconds",
-    "temporal_workflow_task_schedule_to_start_latency_seconds",
+    "temporal_activity_execution_failed_total": {"activity_type"},
+    "temporal_activity_execution_latency_seconds": {"activity_type"},
+    "temporal_activity_schedule_to_start_latency_seconds": {"task_queue"},
+    "temporal_request_failure_total": {"operation", "status_code"},
+    "temporal_sticky_cache_size": set(),
+    "temporal_worker_task_slots_available": {"worker_type"},
+    "temporal_worker_task_slots_used": {"worker_type"},
+    "temporal_workflow_task_execution_failed_total": {"workflow_type", "failure_reason"},
+    "temporal_workflow_task_replay_latency_seconds": {"workflow_type"},
+    "temporal_workflow_task_schedule_to_start_latency_seconds": {"task_queue"},
 }
 
 

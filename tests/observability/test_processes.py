@@ -95,8 +95,11 @@ async def test_the_sdk_tells_every_series_that_rules_and_panels_ask_for(
                 return (await http.get(f"http://127.0.0.1:{port}/metrics")).text
 
             async def complete() -> bool:
-                found = set(re.findall(r"^# TYPE (\w+)", await text(), re.MULTILINE))
-                assert found >= OF_THE_SDK, OF_THE_SDK - found
+                told = await text()
+                for name, labels in OF_THE_SDK.items():
+                    series = re.search(rf"^{name}(?:_bucket)?\{{(.*)\}} ", told, re.MULTILINE)
+                    assert series, name
+                    assert set(re.findall(r'(\w+)="', series[1])) >= labels, series[0]
                 return True
 
             await eventually(complete)

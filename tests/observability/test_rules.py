@@ -45,12 +45,22 @@ def fired() -> set[str]:
     return names
 
 
-def told() -> set[str]:
-    """The names of our series. `_bucket`, `_sum` and `_count` are taken off histograms' by who asks."""
-    ours = {gauge.name for gauge in _GAUGES} | {"perennial_database_up", "perennial_backup_timestamp_seconds"}
-    for family in REGISTRY.collect():
-        ours |= {f"{family.name}_total" if family.type == "counter" else family.name}
+def told() -> dict[str, set[str]]:
+    """Our series with their labels. `_bucket`, `_sum` and `_count` are taken off histograms' by who asks."""
+    ours = {gauge.name: set(gauge.labels) for gauge in _GAUGES}
+    ours |= {"perennial_database_up": set(), "perennial_backup_timestamp_seconds": set()}
+    for collector in REGISTRY._collector_to_names:
+        labels = set(getattr(collector, "_labelnames", ()))
+        for family in collector.collect():
+            ours[f"{family.name}_total" if family.type == "counter" else family.name] = labels
     return ours
+
+
+def series_of(expression: str) -> set[str]:
+    """The names of the series in it, as `told` has them."""
+    names = _NAME.findall(_without_labels(expression))
+    known = told().keys() | OF_THE_SDK.keys() | _OTHERS
+    return {name if name in known else re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
 
 def test_the_rules_are_valid() -> None:
@@ -105,11 +115,22 @@ def test_runbooks_lead_somewhere(path: Path) -> None:
 
 
 def test_dashboards_and_rules_ask_for_what_is_told() -> None:
-    known = told() | OF_THE_SDK | _OTHERS
-    asked = {name for each in expressions() for name in _NAME.findall(_without_labels(each))}
-    bare = {re.sub(r"_(bucket|sum|count)$", "", name) if name not in known else name for name in asked}
-    assert bare - known == set()
-    assert bare >= OF_THE_SDK
+    asked = {name for each in expressions() for name in series_of(each)}
+    assert asked - told().keys() - OF_THE_SDK.keys() - _OTHERS == set()
+    assert asked >= OF_THE_SDK.keys()
+
+
+def test_they_ask_by_labels_that_there_are() -> None:
+    """A label that no series bears selects nothing, and is summed by in silence."""
+    labels = told() | OF_THE_SDK
+    looked_at = set()
+    for each in expressions():
+        known = {"le", "job", "instance"}.union(*(labels.get(name, set()) for name in series_of(each)))
+        by = {label.strip() for group in re.findall(r"\bby\s*\(([^)]*)\)", each) for label in group.split(",")}
+        chosen = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", each)) - {"alertstate"}
+        assert by | chosen <= known, each
+        looked_at |= by | chosen
+    assert looked_at > {"gateway", "decline_class", "task_queue", "cause"}
 
 
 def _without_labels(expression: str) -> str:
