@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import httpx
 import structlog
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from perennial.config import PREFIX, SettingsError
@@ -53,7 +54,7 @@ class HealthServer:
     def metrics(self) -> bytes:
         """Ours, what the collectors find, and the SDK's. What cannot be had is missing, and `up` stays 1."""
         text = generate_latest(REGISTRY)
-        for collector in self._collectors:
+        for collector in (Parts(self._ready), *self._collectors):
             text += generate_latest(_Once(collector))
         return text + self._sdk()
 
@@ -73,6 +74,19 @@ class HealthServer:
         except httpx.HTTPError as error:
             _log.warning("sdk_metrics_missing", error=type(error).__name__)
             return b""
+
+
+class Parts(Collector):
+    """What `/readyz` says, as a series."""
+
+    def __init__(self, ready: Ready) -> None:
+        self._ready = ready
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily("perennial_part_up", "Whether a part answers this process.", labels=["part"])
+        for part in self._ready():
+            family.add_metric([part.name], float(part.ok))
+        return [family]
 
 
 class _Once:

@@ -135,6 +135,10 @@ async def test_readiness_says_which_part_does_not_answer(engine: Engine, http: h
         assert {part["name"]: part["ok"] for part in ready.json()["checks"]} == {
             "postgresql": True, "migrations": True, "temporal": False,
         }  # fmt: skip
+        told = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert re.findall(r'^perennial_part_up\{part="(\w+)"\} (\S+)$', told, re.MULTILINE) == [
+            ("postgresql", "1.0"), ("migrations", "1.0"), ("temporal", "0.0"),
+        ]  # fmt: skip
         assert (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
         taken = settings.model_copy(update={"metrics_port": port})
         with pytest.raises(SettingsError, match="PERENNIAL_METRICS_PORT: cannot listen"), serving(taken, list):

@@ -12,6 +12,7 @@ import yaml
 
 from perennial.observability.gauges import _GAUGES
 from perennial.observability.metrics import REGISTRY
+from perennial.observability.server import Parts
 from tests.observability.deployed import OF_THE_SDK, ROOT, RULES, promtool
 
 TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
@@ -49,6 +50,7 @@ def told() -> dict[str, set[str]]:
     """Our series with their labels. `_bucket`, `_sum` and `_count` are taken off histograms' by who asks."""
     ours = {gauge.name: set(gauge.labels) for gauge in _GAUGES}
     ours |= {"perennial_database_up": set(), "perennial_backup_timestamp_seconds": set()}
+    ours |= {family.name: set(family._labelnames) for family in Parts(list).collect()}
     for collector in REGISTRY._collector_to_names:
         labels = set(getattr(collector, "_labelnames", ()))
         for family in collector.collect():
