@@ -2,9 +2,9 @@
 
 Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue` (earned), `deferred_revenue` (billed for service that
 lies ahead), `tax_payable:{jurisdiction}`, `credit:{customer}` (owed to a customer), `refunds_payable` (on its way
-back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit and gifts that expired), `fees:{gateway}`,
-`rounding`, `disputed:{gateway}` (with the bank until it has decided), `dispute_losses`. The chart is
-`perennial/domain/chart.py`, told in `docs/books.md`.
+back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit and gifts that expired),
+`disputed:{gateway}` (with the bank until it has decided), `dispute_losses`. The chart is `perennial/domain/chart.py`,
+told in `docs/books.md`.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,6 @@ def cash(gateway: str) -> str:
 def disputed(gateway: str) -> str:
     """Ours still, and not with us: the bank holds it until it has decided."""
     return f"disputed:{gateway}"
-
-
-def fees(gateway: str) -> str:
-    """What a gateway keeps for its work."""
-    return f"fees:{gateway}"
 
 
 def customer_credit(customer: str) -> str:
