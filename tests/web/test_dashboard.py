@@ -1,5 +1,6 @@
 """The dashboard without a browser: who gets in, what is shown, what each button does, and what is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from perennial.engine.context import Engine
 from perennial.roles import NamedKey
 from tests.api.asking import KEY
 from tests.support.log_lines import logged
-from tests.support.stage import Stage
+from tests.support.stage import Stage, eventually
 from tests.web.deskwork import ANNA, CARL, HOME, Desk, cookie_of
 from tests.web.shopping import HERE
 from tests.web.test_paying import owing
@@ -112,6 +113,29 @@ def test_a_session_ends_with_its_time_its_key_and_its_secret(engine: Engine) -> 
     assert opened(finance, cookie, now) is None
 
 
+async def test_who_signs_in_by_a_form_of_another_site_is_not_let_in(stranger: Desk) -> None:
+    """Or somebody else would choose in whose name is acted."""
+    for site in ("cross-site", "same-site"):
+        headers = {"Sec-Fetch-Site": site}
+        answer = await stranger.browser.post(f"{HOME}/sign-in", data={"key": ANNA}, headers=headers)
+        assert answer.status_code == 403
+    assert cookie_of(stranger.browser) is None
+
+
+async def test_behind_a_proxy_the_cookie_goes_to_the_dashboard_alone_and_never_in_the_clear(engine: Engine) -> None:
+    more = {"support_keys": (NamedKey("anna", ANNA),), "public_url": "https://pages.test/billing"}
+    app = create_app(engine.settings.model_copy(update=more))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="https://pages.test") as browser,
+    ):
+        answer = await browser.post("/dashboard/sign-in", data={"key": ANNA})
+    assert answer.headers["location"] == "/billing/dashboard"
+    cookie = [part.strip().lower() for part in answer.headers["set-cookie"].split(";")]
+    assert {"secure", "httponly", "path=/billing/dashboard"} <= set(cookie)
+
+
 async def test_a_stuck_subscription_is_found_and_retried(desk: Desk, stage: Stage) -> None:
     """Its workflow was terminated. The start page has it, its own page says what helps, the button does that."""
     _, sub, invoice = await owing(stage)
@@ -143,18 +167,37 @@ async def test_a_reset_is_shown_before_it_is_done_and_charges_nothing(desk: Desk
     await desk.open(f"/subscriptions/{sub}/reset?to=1")
     assert "No charge repeats." in desk.said()
     assert "nothing is charged again" in desk.said()
+    await stage.advance(clock, "2026-05-03 10:00")
+    page = await desk.send(f"/subscriptions/{sub}/reset", reason=WHY)
+    assert page.status == 409
+    assert "Something has happened since you looked" in desk.said()
     assert await _actions(stage, sub) == []
-    shown = desk.page
+    await desk.open(f"/subscriptions/{sub}/reset?to=1")
     await desk.send(f"/subscriptions/{sub}/reset", reason=WHY)
     assert "Reset: to 1 start 2026-04-01" in desk.said()
     assert await stage.captures(sub) == charged
     assert (await stage.view(sub)).status == "past_due"
-    await stage.advance(clock, "2026-05-03 10:00")
-    desk.page = shown
-    page = await desk.send(f"/subscriptions/{sub}/reset", reason=WHY)
-    assert page.status == 409
-    assert "Something has happened since you looked" in desk.said()
     assert [action[1] for action in await _actions(stage, sub)] == ["reset"]
+
+
+async def test_a_reset_that_is_sent_twice_is_one(desk: Desk, stage: Stage) -> None:
+    """Both at once, each on what was shown: the form bears the name of the request."""
+    _, sub, _ = await owing(stage)
+    place = f"/subscriptions/{sub}/reset"
+    await desk.open(f"{place}?to=1")
+    form = desk.page.fields | {"reason": WHY}
+    answers = await asyncio.gather(*(desk.browser.post(f"{HOME}{place}", data=form) for _ in range(2)))
+    statuses = [answer.status_code for answer in answers]
+    assert 303 in statuses
+    assert set(statuses) <= {303, 409}, "whoever looks after the first one is told that something has happened"
+
+    async def again() -> set[str | None]:
+        runs = stage.engine.temporal.list_workflows(f"WorkflowId = '{sub}'")
+        found = {run.run_id async for run in runs}
+        return found if len(found) > 1 else set()
+
+    assert len(await eventually(again)) == 2
+    await stage.once_each(sub)
 
 
 async def test_parked_and_unparked_and_refused_in_words(desk: Desk, stage: Stage) -> None:
@@ -252,10 +295,15 @@ async def test_a_form_of_another_site_or_session_does_nothing(desk: Desk, stage:
     _, sub, _ = await owing(stage)
     place = f"/subscriptions/{sub}"
     await desk.open(place)
+    of_another = desk.page.fields["token"]
+    await desk.sign_in()
+    await desk.open(place)
     token = desk.page.fields["token"]
+    assert token not in cookie_of(desk.browser), "what stands in pages forges no cookie"
     for fields, headers in (
         ({}, {}),
         ({"token": "x"}, {}),
+        ({"token": of_another}, {}),
         ({"token": token[:-1]}, {}),
         ({"token": token}, {"Sec-Fetch-Site": "cross-site"}),
         ({"token": token}, {"Sec-Fetch-Site": "same-site"}),
