@@ -153,6 +153,22 @@ async def test_a_refund_that_fails_while_the_dispute_is_decided_is_given_once(ch
     assert (charge.credit(), charge.losses) == (0, 0)
 
 
+async def test_a_refund_that_fails_late_loses_no_more_than_was_given_twice(charge: Charge) -> None:
+    """Half of the charge is lost. Of it 40 % had become credit, which went with it, and 60 % were to be refunded."""
+    lost, credited = charge.amount // 2, charge.amount * 2 // 5
+    with unit_of_work(charge.engine.sessions) as session:
+        credit_notes.issue(session, charge.subject, replace(charge.refund(), amount=credited, refund=False), NOW)
+    with unit_of_work(charge.engine.sessions) as session:
+        back = replace(charge.refund(), amount=charge.amount - credited)
+        _, refunds = promise(session, charge.subject, back, NOW)
+    with unit_of_work(charge.engine.sessions) as session:
+        disputes.book(session, replace(charge.news(LOST), amount=lost))
+    assert (charge.credit(), charge.losses) == (0, lost - credited)
+    with unit_of_work(charge.engine.sessions) as session:
+        credit_notes.finish(session, refunds[0], "re_1", NOW, succeeded=False)
+    assert (charge.credit(), charge.losses) == (charge.amount - lost, 0)
+
+
 async def test_news_of_one_dispute_from_many_sides_is_booked_once(charge: Charge) -> None:
     """Opened five times, lost five times, at once and in any order."""
     with ThreadPoolExecutor(10) as pool:
