@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.domain.subscription.commands import Command, PaymentEvent
     from perennial.domain.subscription.opening import Opening, open_subscription
     from perennial.temporal.search_attributes import attributes_of
-    from workflows.effects import ATTEMPT_TIMEOUT, RETRY, perform_for
+    from workflows.effects import execute, perform_for
     from workflows.endurance import endure
     from workflows.loop import Loop
 
@@ -69,12 +69,10 @@ class GiftWorkflow(Loop[GiftState, GiftDue, GiftDecision]):
 
     async def _record(self, decision: GiftDecision) -> None:
         record = GiftRecord(decision.state, decision.notes, decision.messages)
-        await workflow.execute_activity_method(
+        await execute(
             GiftActivities.record,
             GiftRecordTask(record, self._as_of()),
-            start_to_close_timeout=ATTEMPT_TIMEOUT,
-            retry_policy=RETRY,
-            summary=f"record {', '.join(note.kind for note in decision.notes) or decision.state.status.value}",
+            f"record {', '.join(note.kind for note in decision.notes) or decision.state.status.value}",
         )
 
     async def _start_subscription(self, opening: Opening) -> None:

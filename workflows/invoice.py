@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.domain import one_off as core
     from perennial.domain.one_off import OneOffDecision, OneOffDue, OneOffState, PayInvoice
     from perennial.domain.subscription.commands import Command, GiveUpInvoice, PaymentEvent, RecordPayment
-    from workflows.effects import ATTEMPT_TIMEOUT, RETRY, perform_for
+    from workflows.effects import execute, perform_for
     from workflows.endurance import endure
     from workflows.loop import Loop
 
@@ -43,13 +43,7 @@ class InvoiceWorkflow(Loop[OneOffState, OneOffDue, OneOffDecision]):
 
     async def _issue(self, decision: OneOffDecision) -> None:
         self._show(decision)
-        fact = await workflow.execute_activity_method(
-            OneOffActivities.issue,
-            self._task(decision),
-            start_to_close_timeout=ATTEMPT_TIMEOUT,
-            retry_policy=RETRY,
-            summary=f"issue {self._state.id}",
-        )
+        fact = await execute(OneOffActivities.issue, self._task(decision), f"issue {self._state.id}")
         await self._follow(core.settle(self._state, fact))
 
     def _due(self) -> OneOffDue | None:
@@ -77,12 +71,10 @@ class InvoiceWorkflow(Loop[OneOffState, OneOffDue, OneOffDecision]):
             await self._carry_out(decision)
 
     async def _record(self, decision: OneOffDecision) -> None:
-        await workflow.execute_activity_method(
+        await execute(
             OneOffActivities.record,
             self._task(decision),
-            start_to_close_timeout=ATTEMPT_TIMEOUT,
-            retry_policy=RETRY,
-            summary=f"record {', '.join(note.kind for note in decision.notes) or decision.state.status.value}",
+            f"record {', '.join(note.kind for note in decision.notes) or decision.state.status.value}",
         )
 
     def _task(self, decision: OneOffDecision) -> OneOffRecordTask:
