@@ -1,8 +1,7 @@
 """A refund and a dispute of one charge at once: whoever holds the invoice is first, and the other one sees it."""
 
 import asyncio
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import permutations
@@ -22,13 +21,12 @@ from perennial.domain.subscription.effects import Credit
 from perennial.engine.context import Engine
 from perennial.engine.disputes import simulate
 from perennial.engine.subscriptions import NewSubscription
+from tests.support.executions import waits
 from tests.support.paper import Paper
 from tests.support.paper_books import people
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
-# What waits for a lock has come to it by then; what does not wait is long done.
-A_WHILE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,6 @@ async def charge(paper_books: Engine) -> Charge:
     row = await paper_books.read(lambda session: session.execute(find, {"id": paper.state.id}).one())
     subject = Subject(customer, subscription_id=paper.state.id)
     return Charge(paper_books, subject, row.invoice, row.id, row.key, row.amount, "EUR")
-
-
-def waits(future: "Future[object]") -> bool:
-    time.sleep(A_WHILE_SECONDS)
-    return not future.done()
 
 
 async def test_a_dispute_that_is_first_leaves_nothing_to_refund(charge: Charge) -> None:
