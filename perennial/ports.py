@@ -324,7 +324,10 @@ class ListsDisputes(Protocol):
     """A gateway that can be asked for its disputes, and not only tells them by webhooks."""
 
     def disputes(self, since: datetime) -> Sequence[GatewayEvent]:
-        """Each that was opened or decided since (UTC), as its newest event tells it. Raises GatewayError."""
+        """Each that was opened or decided since (UTC), as its newest event tells it. Raises GatewayError.
+
+        `at` is when that happened, or else when the gateway was asked: what is told of a decision after that counts.
+        """
 
 
 @runtime_checkable
