@@ -221,6 +221,8 @@ async def test_what_was_lost_and_is_won_after_all_is_cash_again_and_its_credit_t
     assert (charge.credit(), charge.losses, cash(charge)) == (300, 0, 0)
     tell(charge, LOST, MORNING)
     assert (charge.credit(), charge.losses, cash(charge)) == (300, 0, 0)
+    tell(charge, LOST, NIGHT)
+    assert (charge.credit(), charge.losses, cash(charge)) == (0, charge.amount - 300, -charge.amount)
 
 
 async def test_ten_who_hear_of_a_reversal_book_it_once(charge: Charge) -> None:
