@@ -83,16 +83,13 @@ class Page(Generic[T_co]):
 
 
 class ChargeStatus(StrEnum):
+    """Canceled: withdrawn by us before the card's bank had decided."""
+
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     REQUIRES_ACTION = "requires_action"
     PROCESSING = "processing"
     CANCELED = "canceled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the card's bank has decided. A canceled charge was withdrawn by us before it could."""
-        return self in (ChargeStatus.SUCCEEDED, ChargeStatus.DECLINED)
 
 
 @dataclass(frozen=True, slots=True)
