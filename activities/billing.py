@@ -121,12 +121,7 @@ class BillingActivities:
         """Give an open invoice up, unless an attempt that was still alive turns out to have paid it."""
         with translated():
             effect = task.effect
-            with unit_of_work(self._sessions) as session:
-                self._write(session, task.record, task.as_of)
-                invoice = invoices.get(session, effect.invoice)
-                alive = payments.live(session, invoice.id)
-            for attempt in alive:
-                self._clear_up(invoice, attempt, task.as_of)
+            self._clear_all_up(task)
             with unit_of_work(self._sessions) as session:
                 invoice = invoices.get(session, effect.invoice, lock=True)
                 if invoice.status == OPEN:
@@ -142,12 +137,7 @@ class BillingActivities:
         """
         with translated():
             effect = task.effect
-            with unit_of_work(self._sessions) as session:
-                self._write(session, task.record, task.as_of)
-                invoice = invoices.get(session, effect.invoice)
-                alive = payments.live(session, invoice.id)
-            for attempt in alive:
-                self._clear_up(invoice, attempt, task.as_of)
+            self._clear_all_up(task)
             with unit_of_work(self._sessions) as session:
                 invoice = invoices.get(session, effect.invoice, lock=True)
                 payments.receive(session, invoice, effect.attempt, effect.reference, task.as_of)
@@ -276,6 +266,15 @@ class BillingActivities:
         return PaymentFact(
             invoice.key, _STATUS[answer.status], attempt.n, as_of, answer.decline_code, backup, case.told
         )
+
+    def _clear_all_up(self, task: tasks.CloseTask | tasks.ReceiveTask) -> None:
+        """Write the step down, and leave no attempt at the invoice alive."""
+        with unit_of_work(self._sessions) as session:
+            self._write(session, task.record, task.as_of)
+            invoice = invoices.get(session, task.effect.invoice)
+            alive = payments.live(session, invoice.id)
+        for attempt in alive:
+            self._clear_up(invoice, attempt, task.as_of)
 
     def _clear_up(self, invoice: IssuedInvoice, attempt: Attempt, as_of: datetime) -> PaymentStatus:
         """Make the outcome of an older attempt final: withdrawn at the gateway, unless it has gone through."""

@@ -83,16 +83,13 @@ class Page(Generic[T_co]):
 
 
 class ChargeStatus(StrEnum):
+    """Canceled: withdrawn by us before the card's bank had decided."""
+
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     REQUIRES_ACTION = "requires_action"
     PROCESSING = "processing"
     CANCELED = "canceled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the card's bank has decided. A canceled charge was withdrawn by us before it could."""
-        return self in (ChargeStatus.SUCCEEDED, ChargeStatus.DECLINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +321,10 @@ class ListsDisputes(Protocol):
     """A gateway that can be asked for its disputes, and not only tells them by webhooks."""
 
     def disputes(self, since: datetime) -> Sequence[GatewayEvent]:
-        """Each that was opened or decided since (UTC), as its newest event tells it. Raises GatewayError."""
+        """Each that was opened or decided since (UTC), as its newest event tells it. Raises GatewayError.
+
+        `at` is when that happened, or else when the gateway was asked: what is told of a decision after that counts.
+        """
 
 
 @runtime_checkable

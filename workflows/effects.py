@@ -1,6 +1,8 @@
 """Effects as activities: which one, how long it may take, what it is called in the Temporal UI."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -30,6 +32,16 @@ ATTEMPT_TIMEOUT = timedelta(seconds=15)
 # Declines are results and have dunning timers of their own.
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+
+async def execute(activity: Callable[[Any, Task], Answer], task: Task, summary: str) -> Answer:
+    """Run it until it has been done; what it answers. `summary` is for the Temporal UI."""
+    return await workflow.execute_activity_method(
+        activity, task, start_to_close_timeout=ATTEMPT_TIMEOUT, retry_policy=RETRY, summary=summary
+    )
+
 
 async def perform(effect: Effect, state: State, as_of: datetime, record: tasks.Record | None) -> PaymentFact | None:
     """Run one effect; the fact it answers has to be settled by the caller."""
@@ -43,62 +55,48 @@ async def perform_for(
     match effect:
         case Bill(draft=draft, collect=collect):
             verb = "bill" if collect else "issue"
-            return await workflow.execute_activity_method(
+            return await execute(
                 BillingActivities.bill,
                 tasks.BillTask(subject, effect, as_of, record),
-                start_to_close_timeout=ATTEMPT_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"{verb} {keys.invoice_id(draft.key)} {Money(draft.total, draft.currency)}",
+                f"{verb} {keys.invoice_id(draft.key)} {Money(draft.total, draft.currency)}",
             )
         case Collect(invoice=invoice, attempt=attempt):
-            return await workflow.execute_activity_method(
+            return await execute(
                 BillingActivities.collect,
                 tasks.CollectTask(subject, effect, as_of, record),
-                start_to_close_timeout=ATTEMPT_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"charge {keys.invoice_id(invoice)} attempt {attempt}",
+                f"charge {keys.invoice_id(invoice)} attempt {attempt}",
             )
         case Settle(invoice=invoice, attempt=attempt):
-            return await workflow.execute_activity_method(
+            return await execute(
                 BillingActivities.settle,
                 tasks.SettleTask(subject, effect, as_of, record),
-                start_to_close_timeout=ATTEMPT_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"settle {keys.invoice_id(invoice)} attempt {attempt}",
+                f"settle {keys.invoice_id(invoice)} attempt {attempt}",
             )
         case CloseInvoice(invoice=invoice, status=status):
-            return await workflow.execute_activity_method(
+            return await execute(
                 BillingActivities.close,
                 tasks.CloseTask(subject, effect, as_of, record),
-                start_to_close_timeout=ATTEMPT_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"{keys.invoice_id(invoice)} becomes {status}",
+                f"{keys.invoice_id(invoice)} becomes {status}",
             )
         case Receive(invoice=invoice):
-            return await workflow.execute_activity_method(
+            return await execute(
                 BillingActivities.receive,
                 tasks.ReceiveTask(subject, effect, as_of, record),
-                start_to_close_timeout=ATTEMPT_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"{keys.invoice_id(invoice)} was paid outside",
+                f"{keys.invoice_id(invoice)} was paid outside",
             )
         case Credit(key=key):
-            await workflow.execute_activity_method(
+            await execute(
                 BillingActivities.credit,
                 tasks.CreditTask(subject, effect, as_of, record),
-                start_to_close_timeout=ATTEMPT_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"credit {keys.document_id('cn', key)}",
+                f"credit {keys.document_id('cn', key)}",
             )
             return None
 
 
 async def write(record: tasks.Record, as_of: datetime) -> None:
     """Write a step down that has no money in it."""
-    await workflow.execute_activity_method(
+    await execute(
         RecordActivities.record,
         tasks.RecordTask(record, as_of),
-        start_to_close_timeout=ATTEMPT_TIMEOUT,
-        retry_policy=RETRY,
-        summary=f"record {', '.join(note.kind for note in record.notes) or record.state.status.value}",
+        f"record {', '.join(note.kind for note in record.notes) or record.state.status.value}",
     )

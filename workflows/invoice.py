@@ -1,54 +1,36 @@
 """One one-off invoice: issue it, collect it or wait for it, until it is paid, taken back or written off.
 
-The decisions are made by `perennial.domain.one_off`; as in `workflows.subscription`, one loop does one thing at a time.
+The decisions are made by `perennial.domain.one_off`; the loop is `workflows.loop`.
 """
 
-from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.one_off import OneOffActivities
     from perennial.contracts.activities import OneOffRecord, OneOffRecordTask, Subject
-    from perennial.contracts.workflows import INVOICE, InvoiceInput, Progress
+    from perennial.contracts.workflows import INVOICE, InvoiceInput
     from perennial.domain import one_off as core
-    from perennial.domain.errors import PerennialError
-    from perennial.domain.one_off import OneOffDecision, OneOffState, PayInvoice
+    from perennial.domain.one_off import OneOffDecision, OneOffDue, OneOffState, PayInvoice
     from perennial.domain.subscription.commands import Command, GiveUpInvoice, PaymentEvent, RecordPayment
-    from workflows.effects import ATTEMPT_TIMEOUT, RETRY, perform_for
+    from workflows.effects import execute, perform_for
     from workflows.endurance import endure
-
-PUNCTUAL = timedelta(hours=1)
+    from workflows.loop import Loop
 
 
 @workflow.defn(name=INVOICE)
-class InvoiceWorkflow:
+class InvoiceWorkflow(Loop[OneOffState, OneOffDue, OneOffDecision]):
     """See the module. Its id is that of the invoice. Ends when nothing is owed any more."""
 
     @workflow.init
     def __init__(self, start: InvoiceInput) -> None:
-        self._state = start.state
-        self._inbox: list[Command] = []
-        self._answers: dict[str, PerennialError | OneOffState] = {}
-        self._busy = True
+        super().__init__(start.state)
 
     @workflow.run
     async def run(self, start: InvoiceInput) -> OneOffState:  # noqa: ARG002 - see __init__
         """Returns the last state."""
         return await endure(self._live())
-
-    async def _live(self) -> OneOffState:
-        await self._begin()
-        self._busy = False
-        while not self._state.status.is_ended:
-            await self._next_step()
-        while self._inbox:
-            await self._obey(self._inbox.pop(0))
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._state
 
     async def _begin(self) -> None:
         """Issue it, or go on with what a lost run was doing."""
@@ -61,40 +43,17 @@ class InvoiceWorkflow:
 
     async def _issue(self, decision: OneOffDecision) -> None:
         self._show(decision)
-        fact = await workflow.execute_activity_method(
-            OneOffActivities.issue,
-            self._task(decision),
-            start_to_close_timeout=ATTEMPT_TIMEOUT,
-            retry_policy=RETRY,
-            summary=f"issue {self._state.id}",
-        )
+        fact = await execute(OneOffActivities.issue, self._task(decision), f"issue {self._state.id}")
         await self._follow(core.settle(self._state, fact))
 
-    async def _next_step(self) -> None:
-        due = core.next_due(self._state)
-        if not self._inbox:
-            left = due.at - self._now() if due else None
-            summary = f"{due.kind.value} {due.at:%Y-%m-%d}" if due else None
-            if left is None or left > timedelta():
-                with suppress(TimeoutError):
-                    await workflow.wait_condition(lambda: bool(self._inbox), timeout=left, timeout_summary=summary)
-        self._busy = True
-        asked = self._inbox[0] if self._inbox else None
-        if due and (asked is None or due.at <= self._effective(asked)):
-            await self._carry_out(core.act(self._state, due))
-        elif asked:
-            self._inbox.remove(asked)
-            await self._obey(asked)
-        self._busy = False
+    def _due(self) -> OneOffDue | None:
+        return core.next_due(self._state)
 
-    async def _obey(self, asked: Command) -> None:
-        try:
-            decision = core.decide(self._state, asked, self._effective(asked))
-        except PerennialError as refusal:
-            self._answers[asked.request_id] = refusal
-            return
-        await self._carry_out(decision)
-        self._answers[asked.request_id] = self._state
+    def _act(self, due: OneOffDue) -> OneOffDecision:
+        return core.act(self._state, due)
+
+    def _decide(self, asked: Command, at: datetime) -> OneOffDecision:
+        return core.decide(self._state, asked, at)
 
     async def _carry_out(self, decision: OneOffDecision) -> None:
         """Write the decision down, then make it true; facts about the payment lead to the next decision."""
@@ -112,12 +71,10 @@ class InvoiceWorkflow:
             await self._carry_out(decision)
 
     async def _record(self, decision: OneOffDecision) -> None:
-        await workflow.execute_activity_method(
+        await execute(
             OneOffActivities.record,
             self._task(decision),
-            start_to_close_timeout=ATTEMPT_TIMEOUT,
-            retry_policy=RETRY,
-            summary=f"record {', '.join(note.kind for note in decision.notes) or decision.state.status.value}",
+            f"record {', '.join(note.kind for note in decision.notes) or decision.state.status.value}",
         )
 
     def _task(self, decision: OneOffDecision) -> OneOffRecordTask:
@@ -126,18 +83,6 @@ class InvoiceWorkflow:
     def _show(self, decision: OneOffDecision) -> None:
         self._state = decision.state
         workflow.set_current_details(f"**{self._state.status.value}** · one-off invoice")
-
-    # --- time, as in `workflows.subscription` --------------------------------------------------------------------
-
-    def _now(self) -> datetime:
-        return workflow.now() + self._state.clock_offset
-
-    def _effective(self, asked: Command) -> datetime:
-        return max(min(asked.at or self._now(), self._now()), self._state.as_of)
-
-    def _as_of(self) -> datetime:
-        now = self._now()
-        return self._state.as_of if now - self._state.as_of < PUNCTUAL else now
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -157,26 +102,6 @@ class InvoiceWorkflow:
     def payment_event(self, event: PaymentEvent) -> None:
         self._accept(event)
 
-    async def _answer(self, asked: Command) -> OneOffState:
-        self._accept(asked)
-        await workflow.wait_condition(lambda: asked.request_id in self._answers)
-        answer = self._answers[asked.request_id]
-        if isinstance(answer, PerennialError):
-            raise ApplicationError(str(answer), type=answer.code, non_retryable=True)
-        return answer
-
-    def _accept(self, asked: Command) -> None:
-        if not asked.request_id:
-            asked = replace(asked, request_id=f"{type(asked).__name__}:{self._state.step}:{len(self._inbox)}")
-        if asked.request_id not in self._answers and all(asked.request_id != a.request_id for a in self._inbox):
-            self._inbox.append(asked)
-
     @workflow.query
     def state(self) -> OneOffState:
         return self._state
-
-    @workflow.query
-    def progress(self) -> Progress:
-        due = core.next_due(self._state)
-        busy = self._busy or bool(self._inbox)
-        return Progress(busy, due.at if due else None, self._state.status.is_ended, self._state.clock_offset)

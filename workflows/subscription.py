@@ -21,14 +21,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.commands import CommandHandlers
     from workflows.effects import perform, write
     from workflows.endurance import endure
+    from workflows.loop import document_date
     from workflows.signboard import Signboard
 
 # A run is continued as new after this many events: about 20 renewals. Shorter histories replay faster when a sleeper
 # wakes (it is never cached), but every continuation costs the server as much as two renewals (docs/performance.md).
 EVENTS_PER_RUN = 300
-# What happens within the hour happened on time: its documents bear the exact instant that was due. What is later (an
-# outage, a reset) bears the instant at which it was really done.
-PUNCTUAL = timedelta(hours=1)
 REMEMBERED_ANSWERS = 50
 
 
@@ -162,8 +160,7 @@ class SubscriptionWorkflow(CommandHandlers):
 
     def _as_of(self) -> datetime:
         """The date that documents bear."""
-        now = self._now()
-        return self._state.as_of if now - self._state.as_of < PUNCTUAL else now
+        return document_date(self._state.as_of, self._now())
 
     # --- commands ------------------------------------------------------------------------------------------------
 

@@ -24,8 +24,6 @@ from perennial.domain.pricing import (
 )
 
 _NOTHING = Decimal(0)
-_Tier = tuple[Decimal | None, Decimal, Decimal]
-"""Its inclusive end, the price of one of its units, its fee."""
 
 
 class Rate(StrEnum):

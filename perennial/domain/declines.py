@@ -13,7 +13,6 @@ from enum import StrEnum
 STRIPE_CODES = "https://docs.stripe.com/declines/codes"
 STRIPE_RETRIES = "https://docs.stripe.com/billing/revenue-recovery/smart-retries"
 STRIPE_BANK_DEBITS = "https://docs.stripe.com/payments/ach-direct-debit"
-POLAR = "https://github.com/polarsource/polar/blob/main/server/polar/models/payment.py"
 OURS = "docs/billing-rules/dunning.md"
 
 # What has not changed since this engine has known the code.

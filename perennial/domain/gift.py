@@ -12,6 +12,7 @@ from perennial.domain import calendar, keys
 from perennial.domain.calendar import Period
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.errors import GiftNotCancelable, GiftNotClaimable, InvalidInput
+from perennial.domain.subscription import commands as c
 from perennial.domain.subscription.effects import (
     Bill,
     CloseInvoice,
@@ -94,23 +95,18 @@ class GiftState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimGift:
+class ClaimGift(c.Command):
     """`subscription_id` is the subscription that the claim brings into being."""
 
-    request_id: str
-    at: datetime | None
     customer_id: str
     subscription_id: str
     timezone: str
     payment_method_id: str | None = None
-    actor: str = "api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelGift:
-    request_id: str
-    at: datetime | None
-    actor: str = "api"
+class CancelGift(c.Command):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +197,24 @@ def act(state: GiftState, due: GiftDue) -> GiftDecision:
             state = replace(state, status=GiftStatus.EXPIRED)
             message = Message(keys.notify("gift_expired", state.id), "gift_expired", data)
             return GiftDecision(state, notes=(Note(due.at, "gift_expired"),), messages=(message,))
+
+
+def decide(state: GiftState, command: c.Command, at: datetime) -> GiftDecision:
+    """Obey a command that is effective at `at` (UTC).
+
+    Raises:
+        GiftNotClaimable, GiftNotCancelable: it is in no state for that.
+    """
+    match command:
+        case ClaimGift():
+            return claim(state, command, at)
+        case CancelGift():
+            return cancel(state, command, at)
+        case c.PaymentEvent():
+            return payment_event(state, command.attempt)
+        case _:
+            msg = f"{type(command).__name__} is no command of a gift"
+            raise AssertionError(msg)
 
 
 def claim(state: GiftState, command: ClaimGift, at: datetime) -> GiftDecision:

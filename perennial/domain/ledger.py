@@ -2,9 +2,9 @@
 
 Accounts: `receivable` (owed to us), `cash:{gateway}`, `revenue` (earned), `deferred_revenue` (billed for service that
 lies ahead), `tax_payable:{jurisdiction}`, `credit:{customer}` (owed to a customer), `refunds_payable` (on its way
-back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit and gifts that expired), `fees:{gateway}`,
-`rounding`, `disputed:{gateway}` (with the bank until it has decided), `dispute_losses`. The chart is
-`perennial/domain/chart.py`, told in `docs/books.md`.
+back), `bad_debt`, `promotional_credit` (given away), `breakage` (credit and gifts that expired),
+`disputed:{gateway}` (with the bank until it has decided), `dispute_losses`. The chart is `perennial/domain/chart.py`,
+told in `docs/books.md`.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,6 @@ def cash(gateway: str) -> str:
 def disputed(gateway: str) -> str:
     """Ours still, and not with us: the bank holds it until it has decided."""
     return f"disputed:{gateway}"
-
-
-def fees(gateway: str) -> str:
-    """What a gateway keeps for its work."""
-    return f"fees:{gateway}"
 
 
 def customer_credit(customer: str) -> str:
@@ -88,6 +83,11 @@ def _posting(key: str, kind: str, subject: str, currency: str, *entries: Entry) 
     return Posting(key, kind, subject, currency, tuple(entry for entry in entries if entry.amount))
 
 
+def _transfer(key: str, kind: str, subject: str, currency: str, amount: int, *, debit: str, credit: str) -> Posting:
+    """One amount from the account `credit` to the account `debit`."""
+    return _posting(key, kind, subject, currency, Entry(debit, amount), Entry(credit, -amount))
+
+
 def invoice_issued(
     key: str, invoice: str, currency: str, customer: str, *, due: int, credit: int, worth: Worth
 ) -> Posting:
@@ -104,13 +104,8 @@ def invoice_issued(
 
 
 def payment_received(charge_key: str, invoice: str, currency: str, gateway: str, amount: int) -> Posting:
-    return _posting(
-        f"payment:{charge_key}",
-        "payment",
-        invoice,
-        currency,
-        Entry(cash(gateway), amount),
-        Entry(RECEIVABLE, -amount),
+    return _transfer(
+        f"payment:{charge_key}", "payment", invoice, currency, amount, debit=cash(gateway), credit=RECEIVABLE
     )
 
 
@@ -118,13 +113,14 @@ def overpayment_received(
     charge_key: str, invoice: str, currency: str, gateway: str, customer: str, amount: int
 ) -> Posting:
     """Money for an invoice that is no longer open belongs to the customer."""
-    return _posting(
+    return _transfer(
         f"payment:{charge_key}",
         "overpayment",
         invoice,
         currency,
-        Entry(cash(gateway), amount),
-        Entry(customer_credit(customer), -amount),
+        amount,
+        debit=cash(gateway),
+        credit=customer_credit(customer),
     )
 
 
@@ -135,13 +131,8 @@ def invoice_voided(key: str, invoice: str, currency: str, issued: tuple[Entry, .
 
 
 def invoice_written_off(key: str, invoice: str, currency: str, due: int) -> Posting:
-    return _posting(
-        f"write_off:{key}",
-        "invoice_uncollectible",
-        invoice,
-        currency,
-        Entry(BAD_DEBT, due),
-        Entry(RECEIVABLE, -due),
+    return _transfer(
+        f"write_off:{key}", "invoice_uncollectible", invoice, currency, due, debit=BAD_DEBT, credit=RECEIVABLE
     )
 
 
@@ -160,25 +151,21 @@ def credit_note_issued(
 
 
 def refund_sent(refund_key: str, credit_note: str, currency: str, gateway: str, amount: int) -> Posting:
-    return _posting(
-        f"payment:{refund_key}",
-        "refund",
-        credit_note,
-        currency,
-        Entry(REFUNDS_PAYABLE, amount),
-        Entry(cash(gateway), -amount),
+    return _transfer(
+        f"payment:{refund_key}", "refund", credit_note, currency, amount, debit=REFUNDS_PAYABLE, credit=cash(gateway)
     )
 
 
 def refund_failed(refund_key: str, credit_note: str, currency: str, customer: str, amount: int) -> Posting:
     """The gateway will not send it back: it stays with us as the customer's credit."""
-    return _posting(
+    return _transfer(
         f"payment:{refund_key}",
         "refund_failed",
         credit_note,
         currency,
-        Entry(REFUNDS_PAYABLE, amount),
-        Entry(customer_credit(customer), -amount),
+        amount,
+        debit=REFUNDS_PAYABLE,
+        credit=customer_credit(customer),
     )
 
 
@@ -186,35 +173,26 @@ def refund_returned(
     refund_key: str, credit_note: str, currency: str, gateway: str, customer: str, amount: int
 ) -> Posting:
     """The gateway had sent it, and it came back: the money is with us again, and is the customer's credit."""
-    return _posting(
+    return _transfer(
         f"returned:{refund_key}",
         "refund_returned",
         credit_note,
         currency,
-        Entry(cash(gateway), amount),
-        Entry(customer_credit(customer), -amount),
+        amount,
+        debit=cash(gateway),
+        credit=customer_credit(customer),
     )
 
 
 def dispute_opened(key: str, dispute: str, currency: str, gateway: str, amount: int) -> Posting:
-    return _posting(
-        f"opened:{key}",
-        "dispute_opened",
-        dispute,
-        currency,
-        Entry(disputed(gateway), amount),
-        Entry(cash(gateway), -amount),
+    return _transfer(
+        f"opened:{key}", "dispute_opened", dispute, currency, amount, debit=disputed(gateway), credit=cash(gateway)
     )
 
 
 def dispute_won(key: str, dispute: str, currency: str, gateway: str, amount: int) -> Posting:
-    return _posting(
-        f"won:{key}",
-        "dispute_won",
-        dispute,
-        currency,
-        Entry(cash(gateway), amount),
-        Entry(disputed(gateway), -amount),
+    return _transfer(
+        f"won:{key}", "dispute_won", dispute, currency, amount, debit=cash(gateway), credit=disputed(gateway)
     )
 
 
@@ -251,37 +229,28 @@ def dispute_overturned(
 
 def dispute_credit_taken(key: str, dispute: str, currency: str, customer: str, amount: int) -> Posting:
     """A refund of the charge failed after the dispute was lost, and became credit: they have that from the bank."""
-    return _posting(
+    return _transfer(
         f"taken:{key}",
         "dispute_credit_taken",
         dispute,
         currency,
-        Entry(customer_credit(customer), amount),
-        Entry(DISPUTE_LOSSES, -amount),
+        amount,
+        debit=customer_credit(customer),
+        credit=DISPUTE_LOSSES,
     )
 
 
 def credit_granted(key: str, grant: str, currency: str, customer: str, amount: int) -> Posting:
     """Given without anything in return: what it costs us is known at once."""
-    return _posting(
-        key,
-        "credit_granted",
-        grant,
-        currency,
-        Entry(PROMOTIONAL_CREDIT, amount),
-        Entry(customer_credit(customer), -amount),
+    return _transfer(
+        key, "credit_granted", grant, currency, amount, debit=PROMOTIONAL_CREDIT, credit=customer_credit(customer)
     )
 
 
 def credit_expired(key: str, grant: str, currency: str, customer: str, amount: int) -> Posting:
     """What the customer has not used is ours."""
-    return _posting(
-        f"expire:{key}",
-        "credit_expired",
-        grant,
-        currency,
-        Entry(customer_credit(customer), amount),
-        Entry(BREAKAGE, -amount),
+    return _transfer(
+        f"expire:{key}", "credit_expired", grant, currency, amount, debit=customer_credit(customer), credit=BREAKAGE
     )
 
 

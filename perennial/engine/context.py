@@ -10,7 +10,8 @@ import sqlalchemy
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.config import Settings
@@ -113,6 +114,28 @@ async def temporal_call(call: Awaitable[T]) -> T:
             raise
         message = "Temporal is away"
         raise EngineUnavailable(message) from error
+
+
+async def start_workflow(
+    engine: Engine, kind: str, start: object, id: str, summary: str, attributes: TypedSearchAttributes | None = None
+) -> WorkflowHandle[Any, Any]:
+    """Start a workflow; one of this id that runs is left alone.
+
+    Raises:
+        EngineUnavailable: Temporal is away.
+    """
+    return await temporal_call(
+        engine.temporal.start_workflow(
+            kind,
+            start,
+            id=id,
+            task_queue=engine.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=attributes,
+            static_summary=summary,
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    )
 
 
 def from_thread(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:

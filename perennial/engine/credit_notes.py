@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from temporalio.client import WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
 
 from perennial.contracts.activities import Subject
 from perennial.contracts.workflows import CREDIT_NOTE, CreditNoteInput
@@ -31,7 +30,7 @@ from perennial.domain.subscription.commands import Command, CreditInvoice
 from perennial.domain.subscription.effects import Credit, CreditedPart, LineKind
 from perennial.domain.tax import TaxRate
 from perennial.engine import invoices, subscriptions
-from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.engine.context import Engine, start_workflow, temporal_call
 from perennial.engine.runs import ANSWER_TIMEOUT_SECONDS, CommandPending
 
 
@@ -253,17 +252,8 @@ def _edge_time(engine: Engine, session: Session, invoice: Invoice) -> datetime:
 
 async def _start(engine: Engine, start: CreditNoteInput) -> WorkflowHandle[Any, Any]:
     """One that runs is left alone; one that has ended finds everything done."""
-    return await temporal_call(
-        engine.temporal.start_workflow(
-            CREDIT_NOTE,
-            start,
-            id=keys.document_id("cn", start.credit.key),
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"credit note: {start.credit.reason}",
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    )
+    summary = f"credit note: {start.credit.reason}"
+    return await start_workflow(engine, CREDIT_NOTE, start, keys.document_id("cn", start.credit.key), summary)
 
 
 async def repair(engine: Engine, note_id: str) -> bool:

@@ -36,10 +36,6 @@ def is_dispute(event: GatewayEvent) -> bool:
     return event.kind in _STATUS
 
 
-def status_of(event: GatewayEvent) -> DisputeStatus:
-    return _STATUS[event.kind]
-
-
 async def hear(engine: Engine, gateway: str, event: GatewayEvent) -> None:
     """Book it and pass it on; safe to repeat. A dispute of a charge that is none of ours changes nothing.
 

@@ -13,7 +13,6 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -32,7 +31,7 @@ from perennial.domain.errors import (
 from perennial.domain.gift import CancelGift, ClaimGift, GiftState, GiftStatus
 from perennial.domain.subscription.opening import Opening, check_quantity, open_subscription
 from perennial.engine import customers, plans
-from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, temporal_call
+from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, start_workflow, temporal_call
 from perennial.engine.ids import new_id
 from perennial.engine.runs import RefusedBySubscription
 from perennial.engine.subscriptions import OUTCOME_TIMEOUT_SECONDS, edge_time, refuse_second
@@ -141,17 +140,8 @@ def _prepare(engine: Engine, session: Session, new: NewGift, gift_id: str) -> Gi
 
 
 async def _start(engine: Engine, state: GiftState) -> None:
-    await temporal_call(
-        engine.temporal.start_workflow(
-            GIFT,
-            GiftInput(state),
-            id=state.id,
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"gift: {state.terms.name} x {state.quantity}, {state.periods} periods",
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    )
+    summary = f"gift: {state.terms.name} x {state.quantity}, {state.periods} periods"
+    await start_workflow(engine, GIFT, GiftInput(state), state.id, summary)
 
 
 async def _settled(engine: Engine, gift_id: str) -> Gift:

@@ -14,7 +14,6 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
-from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -26,7 +25,7 @@ from perennial.domain.errors import EngineUnavailable, InvalidInput, InvoiceNotO
 from perennial.domain.one_off import DraftEmpty, InvoiceFinal, OneOffState, OneOffStatus
 from perennial.domain.subscription.commands import Command
 from perennial.engine import customers
-from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, temporal_call
+from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, start_workflow, temporal_call
 from perennial.engine.drafts import due_at
 from perennial.engine.runs import ANSWER_TIMEOUT_SECONDS, RefusedBySubscription
 from perennial.engine.subscriptions import OUTCOME_TIMEOUT_SECONDS, edge_time
@@ -112,17 +111,8 @@ def method_for(session: Session, row: OneOffInvoice, wanted: str | None = None) 
 
 
 async def _start(engine: Engine, state: OneOffState) -> None:
-    await temporal_call(
-        engine.temporal.start_workflow(
-            INVOICE,
-            InvoiceInput(state),
-            id=state.id,
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"one-off invoice: {state.collect.value}",
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    )
+    summary = f"one-off invoice: {state.collect.value}"
+    await start_workflow(engine, INVOICE, InvoiceInput(state), state.id, summary)
 
 
 async def _outcome(engine: Engine, invoice_id: str) -> bool:

@@ -9,8 +9,6 @@ from babel.core import UnknownLocaleError
 from perennial.domain.errors import InvalidInput
 from perennial.domain.places import check_country, check_region
 
-ADDRESS = ("address_line1", "address_line2", "postal_code", "city", "region", "country")
-
 
 class Address(TypedDict, total=False):
     """`country` is ISO 3166-1 alpha-2, `region` ISO 3166-2 without the country."""

@@ -10,12 +10,11 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, insert, literal, select, update
 from sqlalchemy.orm import Session
-from temporalio.common import WorkflowIDConflictPolicy
 
 from perennial.contracts.workflows import PLAN_MIGRATION, PlanMigrationInput
 from perennial.db.models import Plan, PlanMigration, PlanMigrationItem, Subscription
 from perennial.domain.errors import Conflict, NotFound
-from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, temporal_call
+from perennial.engine.context import Engine, from_thread, start_workflow
 from perennial.engine.ids import new_id
 from perennial.engine.plan_moves import NewPlanMigration, resolve
 from perennial.ports import Page
@@ -102,17 +101,8 @@ async def create(engine: Engine, new: NewPlanMigration) -> PlanMigration:
 
 
 async def _start(engine: Engine, migration: PlanMigration) -> None:
-    await temporal_call(
-        engine.temporal.start_workflow(
-            PLAN_MIGRATION,
-            PlanMigrationInput(migration.id),
-            id=migration.id,
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"plan {migration.plan_code}: everybody to version {migration.to_version}",
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    )
+    summary = f"plan {migration.plan_code}: everybody to version {migration.to_version}"
+    await start_workflow(engine, PLAN_MIGRATION, PlanMigrationInput(migration.id), migration.id, summary)
 
 
 async def repair(engine: Engine, migration_id: str) -> bool:

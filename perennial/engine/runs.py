@@ -25,7 +25,7 @@ from perennial.domain.money import Money
 from perennial.domain.subscription import State
 from perennial.domain.subscription.commands import Command
 from perennial.domain.subscription.decide import may_be_asked
-from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
+from perennial.engine.context import RPC_TIMEOUT, Engine, start_workflow, temporal_call
 from perennial.temporal.search_attributes import attributes_of
 
 ANSWER_TIMEOUT_SECONDS = 10.0
@@ -57,17 +57,8 @@ def summary_of(state: State) -> str:
 
 async def start(engine: Engine, state: State) -> None:
     """Start the workflow of a subscription; one that runs is left alone."""
-    await temporal_call(
-        engine.temporal.start_workflow(
-            SUBSCRIPTION,
-            SubscriptionInput(state),
-            id=state.id,
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=attributes_of(state),
-            static_summary=summary_of(state),
-            rpc_timeout=RPC_TIMEOUT,
-        )
+    await start_workflow(
+        engine, SUBSCRIPTION, SubscriptionInput(state), state.id, summary_of(state), attributes_of(state)
     )
 
 

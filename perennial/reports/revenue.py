@@ -11,7 +11,7 @@ WITH moved AS (
     SELECT to_char(t.at AT TIME ZONE :timezone, 'YYYY-MM') AS month, e.currency, t.kind, e.amount,
            CASE WHEN e.account NOT LIKE 'cash:%' THEN e.account
                 WHEN t.kind LIKE 'dispute%' THEN 'disputed' WHEN t.kind LIKE 'refund%' THEN 'refunded'
-                WHEN t.kind = 'gateway_fee' THEN 'fees' ELSE 'paid' END AS account,
+                ELSE 'paid' END AS account,
            e.account IN ('revenue', 'deferred_revenue') AS sold
     FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
     WHERE (CAST(:as_of AS timestamptz) IS NULL OR t.at <= :as_of)

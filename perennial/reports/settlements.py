@@ -13,16 +13,15 @@ WITH posted AS (
     SELECT t.key, t.kind, e.account, e.currency, e.amount, (t.at AT TIME ZONE 'UTC')::date AS day,
            substr(e.account, strpos(e.account, ':') + 1) AS gateway
     FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
-    WHERE (e.account LIKE 'cash:%' OR e.account LIKE 'fees:%')
+    WHERE e.account LIKE 'cash:%'
       AND (CAST(:currency AS text) IS NULL OR e.currency = :currency)
 ), moved AS (
     SELECT gateway, currency, day,
            count(*) FILTER (WHERE kind IN ('payment', 'overpayment')) AS payments,
            coalesce(sum(amount) FILTER (WHERE kind IN ('payment', 'overpayment')), 0) AS captured,
            -coalesce(sum(amount) FILTER (WHERE kind LIKE 'refund%'), 0) AS refunded,
-           -coalesce(sum(amount) FILTER (WHERE kind LIKE 'dispute%' AND account LIKE 'cash:%'), 0) AS disputed,
-           coalesce(sum(amount) FILTER (WHERE account LIKE 'fees:%'), 0) AS fees,
-           coalesce(sum(amount) FILTER (WHERE account LIKE 'cash:%'), 0) AS net
+           -coalesce(sum(amount) FILTER (WHERE kind LIKE 'dispute%'), 0) AS disputed,
+           sum(amount) AS net
     FROM posted GROUP BY gateway, currency, day
 ), listed AS (
     SELECT * FROM gateway_charges
@@ -64,8 +63,8 @@ WITH posted AS (
     GROUP BY gateway, currency HAVING sum(captured - refunded - coalesce(disputed, 0)) <> 0
 )
 SELECT gateway, currency, day, coalesce(m.payments, 0) AS payments, coalesce(m.captured, 0) AS captured,
-       coalesce(m.refunded, 0) AS refunded, coalesce(m.disputed, 0) AS disputed, coalesce(m.fees, 0) AS fees,
-       coalesce(m.net, 0) AS net, coalesce(c.not_compared, 0) AS not_compared,
+       coalesce(m.refunded, 0) AS refunded, coalesce(m.disputed, 0) AS disputed, coalesce(m.net, 0) AS net,
+       coalesce(c.not_compared, 0) AS not_compared,
        coalesce(m.net, 0) + coalesce(c.difference, 0) AS gateway_net, coalesce(c.difference, 0) AS difference
 FROM moved m FULL JOIN compared c USING (gateway, currency, day)
 WHERE (CAST(:since AS date) IS NULL OR day >= :since OR day IS NULL)
@@ -73,15 +72,15 @@ WHERE (CAST(:since AS date) IS NULL OR day >= :since OR day IS NULL)
 ORDER BY day NULLS LAST, gateway, currency
 """
 )
-_AMOUNTS = ("payments", "captured", "refunded", "disputed", "fees", "net", "not_compared", "gateway_net", "difference")
+_AMOUNTS = ("payments", "captured", "refunded", "disputed", "net", "not_compared", "gateway_net", "difference")
 
 
 def settlements(session: Session, parameters: Parameters) -> list[Row]:
     """What moved at each gateway by calendar day (UTC) and currency, in minor units, from `since` to `until` inclusive.
 
     `payments` is how many were captured, `captured` their sum, `refunded` what went back, `disputed` what cardholders'
-    banks took less what they gave back, `fees` what the gateway kept. `net` is what the account `cash:{gateway}` moved
-    by: over all days it is that account's balance in the trial balance.
+    banks took less what they gave back. `net` is what the account `cash:{gateway}` moved by: over all days it is that
+    account's balance in the trial balance. What a gateway keeps for its work is not in it: its payouts tell that.
 
     `gateway_net` is the same day by the gateway's own books, as its list told them to the last tour of the
     reconciliation, and `difference` what it has more (or, below nought, less) than we. A difference in a refund or a
@@ -108,7 +107,6 @@ REPORT = Report(
         Column("captured", "Captured", Kind.MONEY),
         Column("refunded", "Refunded", Kind.MONEY),
         Column("disputed", "Disputed", Kind.MONEY),
-        Column("fees", "Fees", Kind.MONEY),
         Column("net", "Net", Kind.MONEY),
         Column("not_compared", "Not compared", Kind.MONEY),
         Column("gateway_net", "Gateway's net", Kind.MONEY),

@@ -22,7 +22,7 @@ def trial_balance(session: Session, parameters: Parameters) -> list[Row]:
 
     An account stands with its balance under `debit` or `credit`, and nought in the other column. In each currency both
     columns have the same sum, so `debit` less `credit` comes to nought over the whole report. Customers' credit is one
-    account for each customer, cash and fees one for each gateway, tax one for each jurisdiction. What the accounts are
+    account for each customer, cash one for each gateway, tax one for each jurisdiction. What the accounts are
     is told in `docs/books.md`.
     """
     found = session.execute(_BALANCES, dict(parameters))

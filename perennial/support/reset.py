@@ -6,9 +6,11 @@ charged, issued or given back again; what was never done is done for the first t
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -23,7 +25,7 @@ from perennial.engine import clocks, subscriptions
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
 from perennial.support.errors import before_error
-from perennial.support.histories import Line, line_of
+from perennial.support.histories import FAILED, Line, line_of
 from perennial.support.plan import ChargeInFlight, Plan, plan, refuse_in_flight
 from perennial.support.rebuild import rebuild
 from perennial.support.steps import Step, find, steps_of
@@ -104,12 +106,40 @@ async def reset(engine: Engine, wanted: Plan, *, why: str, request_id: str | Non
     The same `request_id` again resets nothing a second time.
     """
     await refuse_while_busy(engine, wanted.subscription)
+    mark = f"({request_id or new_id('reset')})"
+    async with _one_at_a_time(engine, wanted.subscription):
+        run_id = await _was_reset(engine, wanted.subscription, mark) or await _carry_out(engine, wanted, why, mark)
+    is_caught_up = await _caught_up(engine, wanted.subscription)
+    row = await subscriptions.get(engine, wanted.subscription)
+    return Reset(wanted.subscription, wanted.to, run_id, len(wanted.steps), is_caught_up, row.status)
+
+
+@asynccontextmanager
+async def _one_at_a_time(engine: Engine, subscription: str) -> AsyncIterator[None]:
+    with await engine.connection() as guard:
+        lock = select(func.pg_advisory_xact_lock(func.hashtextextended(f"reset:{subscription}", 0)))
+        await asyncio.to_thread(guard.execute, lock)
+        yield
+
+
+async def _was_reset(engine: Engine, subscription: str, mark: str) -> str | None:
+    """Where it stands, if it was this request that has reset it. Temporal does not know a request again that it has
+    carried out (temporalio/temporal#12042), so the reason that stands in the history ends with its name.
+    """
+    line = await line_of(engine, subscription)
+    failed = (event for run in line.runs for event in run.events if event.event_type == FAILED)
+    said = (event.workflow_task_failed_event_attributes.failure.message for event in failed)
+    return line.current.id if any(message.endswith(mark) for message in said) else None
+
+
+async def _carry_out(engine: Engine, wanted: Plan, why: str, mark: str) -> str:
+    """Answers with the new run."""
     request = ResetWorkflowExecutionRequest(
         namespace=engine.temporal.namespace,
         workflow_execution=WorkflowExecution(workflow_id=wanted.subscription, run_id=wanted.point.run_id),
-        reason=why,
+        reason=f"{why} {mark}".strip(),
         workflow_task_finish_event_id=wanted.point.event,
-        request_id=request_id or new_id("reset"),
+        request_id=new_id("reset"),
         identity=engine.temporal.identity,
     )
     try:
@@ -120,9 +150,7 @@ async def reset(engine: Engine, wanted: Plan, *, why: str, request_id: str | Non
         if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND):
             raise
         raise CommandRefused(wanted.subscription, f"Temporal refuses to reset it: {error.message}") from error
-    is_caught_up = await _caught_up(engine, wanted.subscription)
-    row = await subscriptions.get(engine, wanted.subscription)
-    return Reset(wanted.subscription, wanted.to, answer.run_id, len(wanted.steps), is_caught_up, row.status)
+    return answer.run_id
 
 
 async def _caught_up(engine: Engine, subscription: str) -> bool:

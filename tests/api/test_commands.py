@@ -217,6 +217,9 @@ async def test_a_refusal_that_nobody_waited_for_bears_the_name_of_its_request(ap
         return said if said["status"] != "pending" else None
 
     assert await eventually(told) == {"request_id": "req_of_nobody", "status": "refused", "code": "not_paused"}
+    other = (await api.subscribe((await api.customer())["id"]))["id"]
+    for unknown in (f"{id_}/commands/req_of_somebody_else", f"{other}/commands/req_of_nobody"):
+        assert (await api.get(f"/v1/subscriptions/{unknown}")).json()["status"] == "pending"
     entries = (await api.get(f"/v1/subscriptions/{id_}/timeline")).json()["data"]
     [refused] = [entry for entry in entries if entry["kind"] == "refused"]
     assert refused["data"] == {"command": "Resume", "code": "not_paused", "request": "req_of_nobody"}

@@ -7,7 +7,6 @@ from zoneinfo import available_timezones
 
 import pytest
 import schemathesis
-import uvicorn
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from perennial.config import Environment, Settings
 from perennial.domain.money import CURRENCIES
 from perennial.stack.ports import free_port
 from tests.api.asking import KEY, Api
+from tests.support.listening import listening
 
 EXAMPLES = 10
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -45,15 +45,10 @@ OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operat
 
 @pytest.fixture(scope="module")
 async def address(app: FastAPI) -> AsyncIterator[str]:
-    """The same application behind a real server, on the loop that the worker runs on."""
+    """The same application behind a real server."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off", ws="none"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await task
+    async with listening(app, port, lifespan=False):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

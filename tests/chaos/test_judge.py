@@ -151,7 +151,16 @@ def test_what_was_taken_in_may_be_refused_if_the_timeline_says_so() -> None:
     assert {first.state.applied, second.state.applied} == {("r1",), ("r2",)}
     case = _case(first, *both, all_lives=(first, second))
     assert judge(case).lost == 1
+    assert judge(replace(case, refused={"Cancel": 1})).lost == 1
     assert judge(replace(case, refused={"RetryPayment": 1})).findings == ()
+
+
+def test_what_cannot_have_been_accepted_is_explained_by_no_life() -> None:
+    """Nor what nobody can have refused."""
+    at = FIRST - timedelta(days=3)
+    resume, pause = c.Resume(request_id="r1", at=at), c.PauseSubscription(request_id="r1", at=at)
+    assert [bool(_lives([_asked(resume, answer)])) for answer in (Answer.ACCEPTED, Answer.REFUSED)] == [False, True]
+    assert [bool(_lives([_asked(pause, answer)])) for answer in (Answer.ACCEPTED, Answer.REFUSED)] == [True, False]
 
 
 def test_a_state_that_no_life_ends_in_is_found() -> None:

@@ -103,4 +103,6 @@ def test_disputes_are_told_as_webhooks_would(lossy: StripeGateway, stand: StandI
         "du_won": GatewayEventKind.DISPUTE_WON,
         "du_lost": GatewayEventKind.DISPUTE_LOST,
     }
+    # What a webhook tells of a decision after this counts, and what is late does not.
+    assert all(each.at and now <= each.at <= datetime.now(UTC) for each in told.values())
     assert {(each.charge_key, each.amount, each.currency) for each in told.values()} == {(asked.key, 1999, "USD")}

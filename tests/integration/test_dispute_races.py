@@ -1,8 +1,7 @@
 """A refund and a dispute of one charge at once: whoever holds the invoice is first, and the other one sees it."""
 
 import asyncio
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import permutations
@@ -22,13 +21,12 @@ from perennial.domain.subscription.effects import Credit
 from perennial.engine.context import Engine
 from perennial.engine.disputes import simulate
 from perennial.engine.subscriptions import NewSubscription
+from tests.support.executions import waits
 from tests.support.paper import Paper
 from tests.support.paper_books import people
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
-# What waits for a lock has come to it by then; what does not wait is long done.
-A_WHILE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,6 @@ async def charge(paper_books: Engine) -> Charge:
     return Charge(paper_books, subject, row.invoice, row.id, row.key, row.amount, "EUR")
 
 
-def waits(future: "Future[object]") -> bool:
-    time.sleep(A_WHILE_SECONDS)
-    return not future.done()
-
-
 async def test_a_dispute_that_is_first_leaves_nothing_to_refund(charge: Charge) -> None:
     def refund() -> None:
         with unit_of_work(charge.engine.sessions) as session:
@@ -151,6 +144,22 @@ async def test_a_refund_that_fails_while_the_dispute_is_decided_is_given_once(ch
             assert waits(other)
         other.result(10)
     assert (charge.credit(), charge.losses) == (0, 0)
+
+
+async def test_a_refund_that_fails_late_loses_no_more_than_was_given_twice(charge: Charge) -> None:
+    """Half of the charge is lost. Of it 40 % had become credit, which went with it, and 60 % were to be refunded."""
+    lost, credited = charge.amount // 2, charge.amount * 2 // 5
+    with unit_of_work(charge.engine.sessions) as session:
+        credit_notes.issue(session, charge.subject, replace(charge.refund(), amount=credited, refund=False), NOW)
+    with unit_of_work(charge.engine.sessions) as session:
+        back = replace(charge.refund(), amount=charge.amount - credited)
+        _, refunds = promise(session, charge.subject, back, NOW)
+    with unit_of_work(charge.engine.sessions) as session:
+        disputes.book(session, replace(charge.news(LOST), amount=lost))
+    assert (charge.credit(), charge.losses) == (0, lost - credited)
+    with unit_of_work(charge.engine.sessions) as session:
+        credit_notes.finish(session, refunds[0], "re_1", NOW, succeeded=False)
+    assert (charge.credit(), charge.losses) == (charge.amount - lost, 0)
 
 
 async def test_news_of_one_dispute_from_many_sides_is_booked_once(charge: Charge) -> None:
@@ -212,6 +221,8 @@ async def test_what_was_lost_and_is_won_after_all_is_cash_again_and_its_credit_t
     assert (charge.credit(), charge.losses, cash(charge)) == (300, 0, 0)
     tell(charge, LOST, MORNING)
     assert (charge.credit(), charge.losses, cash(charge)) == (300, 0, 0)
+    tell(charge, LOST, NIGHT)
+    assert (charge.credit(), charge.losses, cash(charge)) == (0, charge.amount - 300, -charge.amount)
 
 
 async def test_ten_who_hear_of_a_reversal_book_it_once(charge: Charge) -> None:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from perennial.contracts import activities as tasks
+from perennial.db.engine import unit_of_work
+from perennial.db.repositories import credit_notes
 from perennial.db.repositories.findings import Found
 from perennial.domain.subscription.effects import Credit
 from perennial.engine import refunds, webhooks
@@ -20,7 +24,7 @@ from perennial.engine.context import Engine
 from perennial.gateways.enabled import Gateways
 from perennial.gateways.simulator import SimulatorGateway, signatures
 from perennial.support.repairs import repair
-from tests.support.executions import AMOUNT, NOW, Debt, Killed, execution, kill_at, nothing
+from tests.support.executions import AMOUNT, NOW, Debt, Killed, execution, kill_at, nothing, waits
 
 FIRST, SECOND = "simulator", "simulator_2"
 SECRET = "whsec_of_the_refund_tests"
@@ -219,6 +223,56 @@ async def test_a_refund_that_came_back_can_be_given_again_and_no_more_than_that(
     credit(debt, AMOUNT)
     assert [row.status for row in rows(debt)] == ["failed"]
     assert (balance(debt), refunded(debt)) == (AMOUNT, {FIRST: 0})
+
+
+@pytest.mark.parametrize(
+    ("told", "news", "left"),
+    [
+        ([False, False, True], [True, False, False], (600, 0)),
+        ([True, True, False, False, True], [True, False, True, False, False], (600, 0)),
+        ([True, True], [True, False], (0, 600)),
+    ],
+)
+async def test_whoever_comes_second_with_an_end_that_is_known_books_nothing(
+    two: Engine, told: list[bool], news: list[bool], left: tuple[int, int]
+) -> None:
+    """All have asked the gateway before the first one has written its answer down."""
+    debt = paid(two, "pm_card_refund_pending_999999")
+    credit(debt, 600)
+    [standing] = await two.read(
+        lambda session: credit_notes.standing_of_charge(session, FIRST, f"charge:{debt.invoice}:1")
+    )
+
+    def finish(session: Session, *, succeeded: bool) -> bool:
+        return credit_notes.finish(session, standing, "re_1", NOW, succeeded=succeeded)
+
+    assert [await two.write(partial(finish, succeeded=each)) for each in told] == news
+    credited, sent = left
+    assert (balance(debt), debt.cash()) == (credited, {f"cash:{FIRST}": AMOUNT - sent})
+    assert [row.status for row in rows(debt)] == ["failed" if credited else "succeeded"]
+
+
+async def test_that_it_was_sent_and_that_it_came_back_are_heard_at_once(two: Engine) -> None:
+    """Whoever is second waits for the first, and books what follows from that."""
+    debt = paid(two, "pm_card_refund_pending_999999")
+    credit(debt, 600)
+    [standing] = await two.read(
+        lambda session: credit_notes.standing_of_charge(session, FIRST, f"charge:{debt.invoice}:1")
+    )
+
+    def fail() -> bool:
+        with unit_of_work(two.sessions) as session:
+            return credit_notes.finish(session, standing, "re_1", NOW, succeeded=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(two.sessions) as session:
+            assert credit_notes.finish(session, standing, "re_1", NOW, succeeded=True)
+            session.flush()
+            other = pool.submit(fail)
+            assert waits(other)
+        assert other.result(10)
+    assert (balance(debt), debt.cash()) == (600, {f"cash:{FIRST}": AMOUNT})
+    assert [row.status for row in rows(debt)] == ["failed"]
 
 
 async def test_ten_at_once_who_hear_of_it_book_it_once(two: Engine) -> None:

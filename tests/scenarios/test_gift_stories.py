@@ -1,11 +1,18 @@
 """Gifts: paid once, delivered, claimed, run without a card, and then gone or converted."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
 
+from perennial.contracts.workflows import GIFT, GiftInput
 from perennial.db.models import Gift
+from perennial.db.repositories.gifts import load_state
 from perennial.domain.errors import AlreadySubscribed, GiftNotCancelable, GiftNotClaimable, NotFound, PerennialError
+from perennial.domain.gift import ClaimGift, GiftState, GiftStatus
 from perennial.engine import gifts
 from perennial.engine.gifts import NewGift
 from tests.support.stage import Stage, at
@@ -96,6 +103,58 @@ async def test_a_gift_can_be_claimed_once_and_by_the_right_people(stage: Stage) 
         await gifts.claim(stage.engine, "AAAA-BBBB-CCCC", recipient)
     assert (await stage.view(sub)).status == "active"
     assert (await gifts.get(stage.engine, other.id)).status == "delivered"
+
+
+async def _claim(stage: Stage, gift: Gift, when: str) -> ClaimGift:
+    """As the workflow is asked, past what the API looks at before."""
+    return ClaimGift(
+        request_id=f"claim:{when}",
+        at=at(when),
+        customer_id=await stage.customer(None),
+        subscription_id=f"sub_{gift.id}",
+        timezone="UTC",
+    )
+
+
+async def test_the_workflow_refuses_by_itself_what_comes_too_early(stage: Stage) -> None:
+    clock = await stage.clock("2026-04-01 09:00")
+    gift = await _buy(stage, clock, deliver_at=at("2026-12-24 18:00"))
+    early = await _claim(stage, gift, "2026-04-01 09:00")
+    with pytest.raises(WorkflowUpdateFailedError) as refusal:
+        await stage.handle(gift.id).execute_update("claim", early, id=early.request_id)
+    assert isinstance(refusal.value.cause, ApplicationError)
+    assert refusal.value.cause.type == "gift_not_claimable"
+    assert (await gifts.get(stage.engine, gift.id)).status == "scheduled"
+
+
+async def test_what_was_due_before_a_claim_is_done_before_it(stage: Stage) -> None:
+    """Its workflow is away on the day of delivery; who claims the gift is the first whom it hears."""
+    clock = await stage.clock("2026-04-01 09:00")
+    gift = await _buy(stage, clock, deliver_at=at("2026-12-24 18:00"))
+    await stage.handle(gift.id).terminate("in a test")
+    state = load_state(gift.state)
+    away = replace(state, clock_offset=at("2026-12-25 09:00") - stage.engine.clock())
+    claim = await _claim(stage, gift, "2026-12-25 08:00")
+    begin = WithStartWorkflowOperation(
+        GIFT,
+        GiftInput(away),
+        id=gift.id,
+        task_queue=stage.engine.settings.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    claimed = await stage.engine.temporal.execute_update_with_start_workflow(
+        "claim", claim, id=claim.request_id, start_workflow_operation=begin, result_type=GiftState
+    )
+    assert claimed.status is GiftStatus.CLAIMED
+    told = await stage.rows(
+        "SELECT kind, at FROM timeline_entries WHERE subject_id = :id AND kind IN ('gift_delivered', 'gift_claimed') "
+        "ORDER BY step",
+        id=gift.id,
+    )
+    assert [tuple(row) for row in told] == [
+        ("gift_delivered", at("2026-12-24 18:00")),
+        ("gift_claimed", at("2026-12-25 08:00")),
+    ]
 
 
 async def test_a_gift_that_is_canceled_is_refunded_whole(stage: Stage) -> None:

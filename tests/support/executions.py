@@ -4,7 +4,9 @@ A step is the moment after a commit, and before and after a gateway is asked. No
 thread of the test, which decides what happens in between.
 """
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +35,7 @@ from tests.support.paper_books import sells
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AMOUNT = 1900
+A_WHILE_SECONDS = 0.3
 Step = Callable[[str], None]
 
 
@@ -80,6 +83,12 @@ def execution(engine: Engine, gateways: Gateways, step: Step) -> BillingActiviti
     sessions = make_sessions(engine.db)
     event.listen(sessions, "after_commit", lambda _session: step("committed"))
     return BillingActivities(sessions, gateways.each(lambda one: Watched(one, step)), engine.taxes)
+
+
+def waits(future: Future[Any]) -> bool:
+    """Whether another thread waits for a lock of this one: by now it has come to it, or is long done."""
+    time.sleep(A_WHILE_SECONDS)
+    return not future.done()
 
 
 def nothing(_step: str) -> None:

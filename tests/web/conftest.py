@@ -9,8 +9,10 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from perennial.engine.context import Engine
+from perennial.roles import NamedKey
 from tests.api.asking import KEY, Api
 from tests.support.stage import Stage
+from tests.web.deskwork import ANNA, CARL, Desk
 from tests.web.shopping import HERE, Shopper
 
 
@@ -43,3 +45,26 @@ async def ada(api: Api) -> dict[str, Any]:
     body = {"name": "Ada Lovelace", "email": "ada@example.com"}
     made: dict[str, Any] = (await api.post("/v1/customers", body)).json()
     return made
+
+
+@pytest.fixture(scope="module")
+async def desks(engine: Engine) -> AsyncIterator[FastAPI]:
+    """The application, where Anna is of support and Carl of finance."""
+    keys = {"support_keys": (NamedKey("anna", ANNA),), "finance_keys": (NamedKey("carl", CARL),), "api_keys": (KEY,)}
+    more = {"public_url": HERE, "temporal_ui_url": "http://temporal.test/"}
+    app = create_app(engine.settings.model_copy(update=keys | more))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def stranger(desks: FastAPI) -> AsyncIterator[Desk]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(desks), base_url=HERE, timeout=30) as browser:
+        yield Desk(browser)
+
+
+@pytest.fixture
+async def desk(stranger: Desk) -> Desk:
+    """Anna, signed in."""
+    await stranger.sign_in()
+    return stranger

@@ -1,25 +1,23 @@
 """The checkout page in a real browser: Chromium over a real port, with what the page may load held to its policy."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from api.app import create_app
 from perennial.engine.context import Engine
 from perennial.stack.ports import free_port
 from tests.api.asking import KEY, Api
+from tests.support.listening import listening
 from tests.support.stage import Stage
+from tests.web.chromium import chromium, needed
 from tests.web.test_checkout import charged, subscribing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +25,8 @@ async def address(engine: Engine) -> AsyncIterator[str]:
     port = free_port()
     here = f"http://127.0.0.1:{port}"
     app = create_app(engine.settings.model_copy(update={"api_keys": (KEY,), "public_url": here}))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    yield here
-    server.should_exit = True
-    await task
+    async with listening(app, port):
+        yield here
 
 
 @pytest.fixture
@@ -44,10 +37,8 @@ async def api(address: str) -> AsyncIterator[Api]:
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture

@@ -1,24 +1,21 @@
 """The dashboard in a real browser, without a line of script: sign in, find what is stuck, retry it, reset it."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from api.app import create_app
 from perennial.engine.context import Engine
 from perennial.roles import NamedKey
 from perennial.stack.ports import free_port
+from tests.support.listening import listening
 from tests.support.stage import Stage
+from tests.web.chromium import chromium, needed
 from tests.web.deskwork import ANNA
 from tests.web.test_paying import owing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +24,8 @@ async def address(engine: Engine) -> AsyncIterator[str]:
     here = f"http://127.0.0.1:{port}"
     more = {"support_keys": (NamedKey("anna", ANNA),), "public_url": here}
     app = create_app(engine.settings.model_copy(update=more))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    yield here
-    server.should_exit = True
-    await task
+    async with listening(app, port):
+        yield here
 
 
 async def test_what_is_stuck_is_found_and_mended(address: str, stage: Stage) -> None:
@@ -42,8 +34,7 @@ async def test_what_is_stuck_is_found_and_mended(address: str, stage: Stage) -> 
     charged = await stage.captures(sub)
     await stage.handle(sub).terminate("in a test")
     complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         context = await browser.new_context(viewport={"width": 1280, "height": 900}, java_script_enabled=False)
         page = await context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
@@ -68,7 +59,6 @@ async def test_what_is_stuck_is_found_and_mended(address: str, stage: Stage) -> 
         await expect(page.get_by_role("status")).to_contain_text("Reset: to ")
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
-        await browser.close()
     assert complaints == []
     assert await stage.captures(sub) == charged
     await stage.once_each(sub)

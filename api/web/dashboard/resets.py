@@ -64,7 +64,7 @@ async def reset(subject: Id, request: Request, engine: EngineDep, session: Sessi
     wanted = await _planned(engine, subject, form.get("to", ""))
     if _fingerprint(wanted) != form.get("shown"):
         raise Problem(HTTPStatus.CONFLICT, "unchanged", "something has happened since you looked; nothing was done")
-    await desk.reset(engine, asking, wanted, form.get("request") or new_id("req"))
+    await desk.reset(engine, asking, wanted, new_id("req", form.get("request")))
     return go(request, f"/subscriptions/{subject}?done=true")
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from perennial.db.models import CreditGrant, CreditNote, Dispute, Invoice, PaymentAttempt, Refund
+from perennial.db.models import CreditGrant, CreditNote, Dispute, Invoice, LedgerTransaction, PaymentAttempt, Refund
 from perennial.db.repositories import credits, ledger
 from perennial.domain import keys
 from perennial.domain.disputes import DisputeStatus, given_twice, is_later
@@ -25,6 +25,13 @@ OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
 # What the bank has, or may get.
 _TAKEN = (OPEN.value, LOST.value)
 _FAILED = "failed"
+
+# Credit that reversed decisions on disputes of a charge have given back: the keys of its grants.
+_GIVEN_BACK = (
+    select(LedgerTransaction.key)
+    .join(Dispute, Dispute.id == LedgerTransaction.subject_id)
+    .where(Dispute.attempt_id == bindparam("attempt"), LedgerTransaction.kind == "dispute_overturned")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,7 @@ def _credit_taken(session: Session, row: Dispute, attempt: PaymentAttempt, invoi
         charged, credited = invoice.total, sum(note.credited for note in notes)
         grants = [note.key for note in notes] + [refund.key for refund in refunds]
     refunded = sum(refund.amount for refund in refunds if refund.status != _FAILED)
+    grants += session.scalars(_GIVEN_BACK, {"attempt": attempt.id})
     twice = given_twice(charged=charged, refunded=refunded, credited=credited, lost=row.amount)
     return credits.take_back(session, row.customer_id, row.currency, grants, twice - row.credit_taken, row.id, at)
 

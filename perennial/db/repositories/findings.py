@@ -40,7 +40,6 @@ _ABANDON = update(_findings).where(
     _findings.c.resolved_at.is_(None), _findings.c.source.not_in(bindparam("known", expanding=True))
 )
 _REPAIRED = update(_findings).where(_findings.c.key == bindparam("named"))
-_OPEN = select(_findings.c.source, func.count()).where(_findings.c.resolved_at.is_(None)).group_by(_findings.c.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,6 @@ def abandon(session: Session, sources: Sequence[str], now: datetime) -> None:
 def repaired(session: Session, source: str, one: Found, words: str, at: datetime) -> None:
     """What was done about it, by itself."""
     session.execute(_REPAIRED.values(repair=words, repaired_at=at), {"named": _key(source, one)})
-
-
-def open_by_source(session: Session) -> dict[str, int]:
-    return {source: int(count) for source, count in session.execute(_OPEN)}
 
 
 def opened_by(session: Session, began_at: datetime) -> list[Finding]:

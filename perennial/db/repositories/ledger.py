@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -10,11 +10,21 @@ from perennial.db.models import CreditBalance, LedgerEntry, LedgerTransaction
 from perennial.db.tables import table_of
 from perennial.domain.ledger import Entry, Posting
 
-_transactions, _credit = table_of(LedgerTransaction), table_of(CreditBalance)
-_POST = upsert(_transactions).on_conflict_do_nothing(index_elements=["key"]).returning(_transactions.c.id)
-# One statement for all entries: the trigger that refuses an unbalanced transaction looks at each statement. (SQLAlchemy
-# splits only after a thousand.)
-_ENTER = insert(table_of(LedgerEntry))
+_credit = table_of(CreditBalance)
+# One statement for all: the trigger that refuses an unbalanced transaction looks at each.
+_POST = text(
+    """
+WITH posted AS (
+    INSERT INTO ledger_transactions (key, kind, subject_id, at) VALUES (:key, :kind, :subject, :at)
+    ON CONFLICT (key) DO NOTHING RETURNING id
+)
+INSERT INTO ledger_entries (transaction_id, position, account, currency, amount)
+SELECT posted.id, entry.n - 1, entry.account, :currency, entry.amount
+FROM posted CROSS JOIN
+     unnest(CAST(:accounts AS text[]), CAST(:amounts AS bigint[])) WITH ORDINALITY AS entry (account, amount, n)
+RETURNING transaction_id
+"""
+)
 _BALANCE = select(_credit.c.balance).where(
     _credit.c.customer_id == bindparam("customer"), _credit.c.currency == bindparam("money")
 )
@@ -25,25 +35,19 @@ def post(session: Session, posting: Posting, at: datetime) -> bool:
     """Post once; False when this business key has been posted before. Nothing is posted for nought."""
     if not posting.entries:
         return False
-    transaction = session.scalar(
-        _POST, {"key": posting.key, "kind": posting.kind, "subject_id": posting.subject, "at": at}
+    posted = session.execute(
+        _POST,
+        {
+            "key": posting.key,
+            "kind": posting.kind,
+            "subject": posting.subject,
+            "at": at,
+            "currency": posting.currency,
+            "accounts": [entry.account for entry in posting.entries],
+            "amounts": [entry.amount for entry in posting.entries],
+        },
     )
-    if transaction is None:
-        return False
-    session.execute(
-        _ENTER,
-        [
-            {
-                "transaction_id": transaction,
-                "position": position,
-                "account": entry.account,
-                "currency": posting.currency,
-                "amount": entry.amount,
-            }
-            for position, entry in enumerate(posting.entries)
-        ],
-    )
-    return True
+    return posted.first() is not None
 
 
 def entries_of(session: Session, key: str) -> tuple[Entry, ...]:

@@ -49,7 +49,7 @@ SELECT charge_key FROM decided
 # A decision comes after what it decides; only what was opened bears a reason.
 _SINCE = text(
     """
-SELECT DISTINCT ON (e.gateway_ref) e.event_id, e.kind, e.charge_key, e.gateway_ref, e.amount, e.currency,
+SELECT DISTINCT ON (e.gateway_ref) e.event_id, e.kind, e.charge_key, e.gateway_ref, e.amount, e.currency, e.created_at,
        (SELECT o.decline_code FROM simulator.events o
         WHERE o.gateway_ref = e.gateway_ref AND o.kind = 'dispute_opened') AS reason
 FROM simulator.events e
@@ -137,6 +137,7 @@ def since(connection: Connection, at: datetime) -> list[GatewayEvent]:
             decline_code=row.reason,
             amount=row.amount,
             currency=row.currency,
+            at=row.created_at,
         )
         for row in connection.execute(_SINCE, {"since": at})
     ]

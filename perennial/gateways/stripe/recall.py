@@ -4,6 +4,7 @@ Our keys stand in the metadata of what was made under them. A PaymentIntent that
 takes no money, and its key makes another.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import stripe
@@ -48,6 +49,7 @@ class Recall:
         return sum(map(self._charge, charges)) + sum(map(self._refund, refunds))
 
     def disputes(self, since: datetime, key_of: KeyOf) -> list[GatewayEvent]:
+        asked_at = datetime.now(UTC)  # the list says how each stands, and not since when
         least = int((since - _LONGEST_DISPUTE).timestamp())
         found = self._client.ask(
             "disputes since",
@@ -56,7 +58,7 @@ class Recall:
             ),
         )
         told = [webhooks.dispute(f"{each.id}:{each.status}", each.to_dict(), key_of) for each in found]
-        return [event for event in told if event is not None]
+        return [replace(event, at=asked_at) for event in told if event is not None]
 
     def _charge(self, intent: stripe.PaymentIntent) -> int:
         key, owner = metadata(intent, CHARGE_KEY), metadata(intent, CUSTOMER)

@@ -18,7 +18,7 @@ NAMES = (
     ledger.DISPUTE_LOSSES,
     ledger.cash("simulator"),
     ledger.disputed("simulator"),
-    ledger.fees("stripe"),
+    "fees:stripe",
     ledger.customer_credit("cus_1"),
     ledger.tax_payable("DE"),
 )

@@ -299,3 +299,10 @@ def test_an_older_decision_that_is_heard_later_changes_nothing() -> None:
     decided(life, LOST, MORNING + timedelta(hours=1))
     assert status(life) is Status.ACTIVE
     assert life.kinds.count("dispute_won") == 1
+
+
+def test_what_is_told_of_the_opening_after_the_decision_reopens_nothing() -> None:
+    """A gateway repeats itself, and edits what it knows of a dispute long after."""
+    life = decided(told(Life().advance(days=10), OPEN).advance(days=40), WON, MORNING)
+    decided(life, OPEN, EVENING)
+    assert (status(life), life.state.disputes[0].status) == (Status.ACTIVE, WON)
