@@ -101,7 +101,7 @@ def _by_purpose(session: Session, row: CheckoutSession) -> Standing:
         case Mode.SUBSCRIPTION:
             return _of_subscription(session, row)
         case Mode.INVOICE:
-            return _of_invoice(session, row, session.get_one(Invoice, row.invoice_id))
+            return _of_invoice(session, row, row.invoice_id or "")
         case _:
             done = row.status == SessionStatus.COMPLETED
             return Standing(row, Step.DONE if done else Step.CHOOSE)
@@ -119,7 +119,7 @@ def _of_subscription(session: Session, row: CheckoutSession) -> Standing:
         return Standing(row, Step.GONE, subscription, invoice)
     if invoice is None or not state.collection or state.collection.in_flight:
         return Standing(row, Step.WORKING, subscription, invoice)
-    found = _of_invoice(session, row, invoice)
+    found = _of_invoice(session, row, invoice.id)
     # Paid, and the workflow has not said so yet: service begins when it does.
     step = Step.WORKING if found.step is Step.DONE else found.step
     return Standing(row, step, subscription, invoice, found.attempt)
@@ -129,13 +129,23 @@ def first_invoice(session: Session, subscription: str) -> Invoice | None:
     return session.scalar(select(Invoice).where(Invoice.key == keys.period_invoice(subscription, 0)))
 
 
-def _of_invoice(session: Session, row: CheckoutSession, invoice: Invoice) -> Standing:
+def _of_invoice(session: Session, row: CheckoutSession, invoice_id: str) -> Standing:
+    """Both in one statement: an invoice from before its payment beside an attempt from after it would ask for more."""
+    both = (
+        select(Invoice, PaymentAttempt)
+        .outerjoin(PaymentAttempt, PaymentAttempt.invoice_id == Invoice.id)
+        .where(Invoice.id == invoice_id)
+        .order_by(PaymentAttempt.n.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    found = session.execute(both).one()
+    invoice: Invoice = found[0]
+    attempt: PaymentAttempt | None = found[1]
     if invoice.status == PAID:
         return Standing(row, Step.DONE, invoice=invoice)
     if invoice.status != OPEN:
         return Standing(row, Step.GONE, invoice=invoice)
-    last = select(PaymentAttempt).where(PaymentAttempt.invoice_id == invoice.id).order_by(PaymentAttempt.n.desc())
-    attempt = session.scalar(last.limit(1))
     step = _STEPS.get(attempt.status, Step.CHOOSE) if attempt else Step.CHOOSE
     return Standing(row, step, invoice=invoice, attempt=attempt)
 

@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from perennial import links
 from perennial.config import Settings
 from perennial.engine import gifts
+from perennial.engine.checkout_standing import Step, look
+from perennial.engine.checkout_submission import ask_again
 from tests.api.asking import Api
 from tests.support.log_lines import logged
 from tests.support.stage import Stage, eventually
@@ -110,6 +113,44 @@ async def test_a_bank_that_was_answered_and_has_told_nobody_is_asked_when_the_cu
     assert "$9.00 has been paid." in (await shopper.wait()).text
     assert (await stage.view(sub)).status == "active"
     await stage.once_each(sub)
+
+
+async def test_a_payment_that_arrives_in_the_middle_of_a_look_is_not_asked_for_again(
+    shopper: Shopper, stage: Stage
+) -> None:
+    """The invoice is read just before it is paid, and whatever is read after that statement just after it."""
+    _, sub, invoice = await owing(stage)
+    await shopper.open(link(stage.engine.settings, invoice))
+    waiting = await shopper.send(ASKS)
+    bank = await shopper.go_to_bank()
+    yes = next(action for action in bank.actions if "outcome=pass" in action)
+    standing = await look(stage.engine, waiting.actions[0].rpartition("/")[2])
+    assert standing.step is Step.BANK
+    loop = asyncio.get_running_loop()
+
+    async def pay() -> None:
+        await shopper.browser.post(yes, follow_redirects=False)
+        await ask_again(stage.engine, standing)
+
+        async def is_paid() -> bool:
+            return (await stage.view(sub)).status == "active"
+
+        await eventually(is_paid)
+
+    looks: list[str] = []
+
+    def in_the_middle(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM invoices" in statement and not looks:
+            looks.append(statement)
+            asyncio.run_coroutine_threadsafe(pay(), loop).result()
+
+    event.listen(stage.engine.db, "after_cursor_execute", in_the_middle)
+    seen = await look(stage.engine, standing.row.id)
+    event.remove(stage.engine.db, "after_cursor_execute", in_the_middle)
+    assert looks
+    assert (await stage.view(sub)).status == "active"
+    assert seen.step is Step.BANK
+    assert (await look(stage.engine, standing.row.id)).step is Step.DONE
 
 
 async def test_the_end_of_dunning_withdraws_what_waits_at_the_bank(shopper: Shopper, stage: Stage) -> None:
