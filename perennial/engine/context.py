@@ -117,9 +117,15 @@ async def temporal_call(call: Awaitable[T]) -> T:
 
 
 async def start_workflow(
-    engine: Engine, kind: str, start: object, id: str, summary: str, attributes: TypedSearchAttributes | None = None
+    engine: Engine,
+    kind: str,
+    start: object,
+    id: str,
+    summary: str,
+    attributes: TypedSearchAttributes | None = None,
+    signal: str | None = None,
 ) -> WorkflowHandle[Any, Any]:
-    """Start a workflow; one of this id that runs is left alone.
+    """Start a workflow; one of this id that runs is left alone, but for the `signal`.
 
     Raises:
         EngineUnavailable: Temporal is away.
@@ -132,6 +138,7 @@ async def start_workflow(
             task_queue=engine.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=attributes,
+            start_signal=signal,
             static_summary=summary,
             rpc_timeout=RPC_TIMEOUT,
         )

@@ -11,12 +11,11 @@ from enum import StrEnum
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
-from temporalio.common import WorkflowIDConflictPolicy
 
 from perennial.contracts.workflows import BATCH_RESET, BatchResetInput
 from perennial.db.models import BatchReset, BatchResetItem
 from perennial.domain.errors import Conflict, NotFound
-from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, temporal_call
+from perennial.engine.context import Engine, from_thread, start_workflow
 from perennial.engine.ids import new_id
 from perennial.ports import Page
 from perennial.support.audit import Who, audited
@@ -191,18 +190,8 @@ async def repair(engine: Engine, batch_id: str) -> bool:
 
 async def _start(engine: Engine, batch: BatchReset) -> None:
     """One that is about to end, for it has just been gone through, hears the signal and goes on."""
-    await temporal_call(
-        engine.temporal.start_workflow(
-            BATCH_RESET,
-            BatchResetInput(batch.id),
-            id=batch.id,
-            task_queue=engine.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal=GO_ON,
-            static_summary=f"resets: {f'what build {batch.build} decided' if batch.build else 'what a query found'}",
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    )
+    summary = f"resets: {f'what build {batch.build} decided' if batch.build else 'what a query found'}"
+    await start_workflow(engine, BATCH_RESET, BatchResetInput(batch.id), batch.id, summary, signal=GO_ON)
 
 
 def _told(done: Progress) -> str:
