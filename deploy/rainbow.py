@@ -103,7 +103,7 @@ async def patiently(ask: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await ask()
-        except* (RPCError, EngineUnavailable):
+        except* (RPCError, EngineUnavailable, clocks.ClockLeftBehind):
             if time.monotonic() > deadline:
                 raise
         else:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from perennial.domain.errors import ClockAdvancing, CommandRefused, InvalidInput, NotFound
+from perennial.engine.clocks import ClockLeftBehind
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ async def persist(work: Callable[[], Awaitable[T]], seconds: float, what: str) -
         left = deadline - time.monotonic()
         try:
             return await asyncio.wait_for(work(), max(left, 1))
-        except ClockAdvancing as error:
+        except (ClockAdvancing, ClockLeftBehind) as error:
             trouble: Exception = error
         except (CommandRefused, InvalidInput, NotFound):
             raise

@@ -20,7 +20,8 @@
     │   │   AlreadyCanceling, NotCanceling, NotRenewing, NotTrialing, NotReactivatable, CancellationPending,
     │   │   NothingToPay, InvoiceNotOpen, AlreadySkipping, AlreadyDiscounted, PrepaidByGift,
     │   │   ChangePending, MovedMeanwhile; SubscriptionParked, NotParked (in `parking`)    (subscriptions)
-    │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict
+    │   ├── AlreadySubscribed, PlanArchived, ClockAdvancing, ClockBackwards, Conflict;
+    │   │   ClockLeftBehind (in `engine.clocks`)
     │   ├── GiftNotClaimable, GiftNotCancelable                                   (gifts)
     │   ├── InvoicePaid, InvoiceNotPaid, InvoiceIsDraft, InvoiceFinal, DraftEmpty, NothingToCredit, GiftInvoice,
     │   │   OlderInvoiceFirst                                                       (in `domain.one_off`)
@@ -285,7 +286,10 @@ class ClockAdvancing(CommandRefused):
     code = "clock_advancing"
 
     def __init__(self, clock: str) -> None:
-        super().__init__(clock, "the test clock is moving; try again when it has arrived")
+        super().__init__(
+            clock,
+            "the test clock is moving; try again when it has arrived. A move that was cut off: advance it again",
+        )
 
 
 class ClockBackwards(CommandRefused):

@@ -6,7 +6,7 @@ is longer can jump over timers when a message arrives (see docs/architecture.md)
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,14 @@ from perennial.contracts.workflows import Progress
 from perennial.db.models import Gift, OneOffInvoice, Subscription, TestClock
 from perennial.db.repositories import card_reminders, usage_alerts
 from perennial.db.repositories.drafts import FINALISED
-from perennial.domain.errors import ClockAdvancing, ClockBackwards, EngineUnavailable, InvalidInput, NotFound
+from perennial.domain.errors import (
+    ClockAdvancing,
+    ClockBackwards,
+    CommandRefused,
+    EngineUnavailable,
+    InvalidInput,
+    NotFound,
+)
 from perennial.engine import gifts, one_off, runs
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 from perennial.engine.ids import new_id
@@ -34,9 +41,28 @@ _POLL_SECONDS = 0.01
 _SLOWER, _LONGEST_POLL_SECONDS = 1.25, 0.5
 # How long a workflow may be busy before it is looked at whether it still runs.
 _LONG_WAIT_SECONDS = 1.0
-# How long a server that restarts, or a workflow whose worker was killed, is asked again before the caller is told.
+# How long a server that restarts, or a workflow whose worker was killed, is asked again before the caller is told; and
+# one whose code cannot go on, before the clock moves without it.
 _OUTAGE_SECONDS = 20.0
+# An activity that has failed so often has done so for about a minute (`workflows.effects.RETRY`): not waited for.
+_HOPELESS_ATTEMPTS = 7
 LONGEST_STEP = timedelta(days=366 * 20)
+_NAMED = 3
+
+
+class ClockLeftBehind(CommandRefused):
+    """The clock has arrived where it was to go, but not all that lives on it."""
+
+    code = "clock_left_behind"
+
+    def __init__(self, clock: str, now: datetime, behind: Sequence[str]) -> None:
+        more = len(behind) - _NAMED
+        named = ", ".join(behind[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        super().__init__(
+            clock,
+            f"the test clock has moved to {now.isoformat()}, but {named} cannot go on and was left behind: "
+            "`perennial support stuck` says why; once mended, the next advance takes it along",
+        )
 
 
 async def create(engine: Engine, *, name: str, now: datetime, id: str | None = None) -> TestClock:
@@ -74,10 +100,12 @@ async def advance(
 ) -> TestClock:
     """Move the clock to an instant or by a duration; returns when everything that lives on it has arrived.
 
-    An advance that was interrupted is finished by the next one.
+    An advance that was interrupted is finished by the next one. What cannot go on is left behind: it is overdue by this
+    clock, and the next advance takes it along.
 
     Raises:
         ClockAdvancing: another call is moving it.
+        ClockLeftBehind: the clock has arrived, but something on it stands still.
         ClockBackwards: the target is before where it stands.
         InvalidInput: not exactly one of `to` and `by`.
     """
@@ -88,8 +116,11 @@ async def advance(
         # Sooner than the relay would: what is used up is told in its own period.
         await engine.write(lambda session: usage_alerts.tell_clock(session, clock_id, engine.clock()))
         target = await engine.write(lambda session: _aim(session, clock_id, to, by))
-        await _move_all(engine, clock_id, target)
-        return await engine.write(lambda session: _arrive(session, clock_id, target))
+        behind = await _move_all(engine, clock_id, target)
+        clock = await engine.write(lambda session: _arrive(session, clock_id, target))
+    if behind:
+        raise ClockLeftBehind(clock_id, target, sorted(behind))
+    return clock
 
 
 async def take_along(engine: Engine, clock_id: str, workflow_id: str) -> None:
@@ -97,10 +128,12 @@ async def take_along(engine: Engine, clock_id: str, workflow_id: str) -> None:
 
     Raises:
         ClockAdvancing: the clock moves, and will take it along.
+        ClockLeftBehind: it stands still.
     """
     async with _held(engine, clock_id):
         clock = await get(engine, clock_id)
-        await _move(engine, workflow_id, clock.now, asyncio.Semaphore())
+        if not await _move(engine, workflow_id, clock.now, asyncio.Semaphore()):
+            raise ClockLeftBehind(clock_id, clock.now, [workflow_id])
 
 
 @asynccontextmanager
@@ -140,15 +173,23 @@ def _arrive(session: Session, clock_id: str, target: datetime) -> TestClock:
     return clock
 
 
-async def _move_all(engine: Engine, clock_id: str, target: datetime) -> None:
-    """Until nothing new has appeared: a gift that is due may have brought a subscription into being."""
-    arrived: set[str] = set()
+async def _move_all(engine: Engine, clock_id: str, target: datetime) -> set[str]:
+    """Until nothing new has appeared: a gift that is due may have brought a subscription into being.
+
+    Answers what stands still and was left behind.
+    """
+    behind: set[str] = set()
+    asked: set[str] = set()
     width = asyncio.Semaphore(WIDTH)
-    while waiting := (await engine.read(lambda session: _living(session, clock_id))) - arrived:
-        async with asyncio.TaskGroup() as group:
-            for workflow_id in sorted(waiting):
-                group.create_task(_move(engine, workflow_id, target, width))
-        arrived |= waiting
+    while waiting := (await engine.read(lambda session: _living(session, clock_id))) - asked:
+        try:
+            async with asyncio.TaskGroup() as group:
+                moves = {one: group.create_task(_move(engine, one, target, width)) for one in sorted(waiting)}
+        except ExceptionGroup as troubles:
+            raise troubles.exceptions[0] from troubles  # callers know errors, and no groups of them
+        behind |= {one for one, move in moves.items() if not move.result()}
+        asked |= waiting
+    return behind
 
 
 def _living(session: Session, clock_id: str) -> set[str]:
@@ -184,8 +225,15 @@ class _Pace:
         return time.monotonic() - self.silent_since < _OUTAGE_SECONDS
 
 
-async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> None:
-    """Step from due instant to due instant until the next one lies beyond the target.
+class _StandsStill(Exception):
+    """The workflow code cannot go on, so that nothing answers; or an activity fails for ever (`is_hopeless`)."""
+
+    def __init__(self, *, is_hopeless: bool = False) -> None:
+        self.is_hopeless = is_hopeless
+
+
+async def _move(engine: Engine, workflow_id: str, target: datetime, width: asyncio.Semaphore) -> bool:
+    """Step from due instant to due instant until the next one lies beyond the target. False when it stands still.
 
     One workflow that does not answer, because its worker was killed, must not take the others back to their start.
     """
@@ -194,13 +242,18 @@ async def _move(engine: Engine, workflow_id: str, target: datetime, width: async
         while True:
             try:
                 if await _step(engine, workflow_id, target, pace):
-                    return
+                    return True
+                pace.silent_since = None
+                continue
             except EngineUnavailable:
                 if not pace.is_patient():
+                    if await _has_failing_code(engine, workflow_id):
+                        return False
                     raise
-                await asyncio.sleep(_LONGEST_POLL_SECONDS)
-            else:
-                pace.silent_since = None
+            except _StandsStill as still:
+                if still.is_hopeless or not pace.is_patient():
+                    return False
+            await asyncio.sleep(_LONGEST_POLL_SECONDS)
 
 
 async def _step(engine: Engine, workflow_id: str, target: datetime, pace: _Pace) -> bool:
@@ -209,8 +262,8 @@ async def _step(engine: Engine, workflow_id: str, target: datetime, pace: _Pace)
     if progress is None or (progress.ended and not progress.busy):
         return True
     if progress.busy:  # also one that has ended may still be writing it down
-        if await pace.rest() and not await _is_running(engine, workflow_id):
-            await _repair(engine, workflow_id)
+        if await pace.rest():
+            await _look_after(engine, workflow_id)
         return False
     pace.pause, pace.waited = _POLL_SECONDS, 0.0
     is_last = progress.wake_at is None or progress.wake_at > target
@@ -225,13 +278,19 @@ async def _step(engine: Engine, workflow_id: str, target: datetime, pace: _Pace)
 
 
 async def _progress(engine: Engine, workflow_id: str) -> Progress | None:
-    """Where the workflow stands; None when it has ended. One that is missing while its row lives is repaired."""
+    """Where the workflow stands; None when it has ended. One that is missing while its row lives is repaired.
+
+    Raises _StandsStill.
+    """
     handle = engine.temporal.get_workflow_handle(workflow_id)
     try:
         return await temporal_call(handle.query("progress", result_type=Progress, rpc_timeout=RPC_TIMEOUT))
-    except WorkflowQueryFailedError:
-        return Progress(busy=True, wake_at=None, ended=False)
+    except WorkflowQueryFailedError as error:
+        await _look_after(engine, workflow_id)
+        raise _StandsStill from error
     except RPCError as error:
+        if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its workflow task fails
+            raise _StandsStill from error
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         alive = await _repair(engine, workflow_id)
@@ -249,10 +308,22 @@ async def _skip(engine: Engine, workflow_id: str, by: timedelta) -> bool:
     return True
 
 
-async def _is_running(engine: Engine, workflow_id: str) -> bool:
-    """One that was terminated in the middle of a step says that it is busy for ever."""
+async def _look_after(engine: Engine, workflow_id: str) -> None:
+    """One that was terminated in the middle of a step says that it is busy for ever: it is repaired.
+
+    Raises _StandsStill: one of its activities fails again and again.
+    """
     description = await temporal_call(engine.temporal.get_workflow_handle(workflow_id).describe())
-    return description.status is WorkflowExecutionStatus.RUNNING
+    if description.status is not WorkflowExecutionStatus.RUNNING:
+        await _repair(engine, workflow_id)
+    elif any(each.attempt >= _HOPELESS_ATTEMPTS for each in description.raw_description.pending_activities):
+        raise _StandsStill(is_hopeless=True)
+
+
+async def _has_failing_code(engine: Engine, workflow_id: str) -> bool:
+    """A question waits for the code as long as its caller does: then it seems that Temporal is away."""
+    description = await temporal_call(engine.temporal.get_workflow_handle(workflow_id).describe())
+    return description.raw_description.pending_workflow_task.attempt > 1
 
 
 async def _repair(engine: Engine, workflow_id: str) -> bool:

@@ -158,7 +158,7 @@ async def _caught_up(engine: Engine, subscription: str) -> bool:
     try:
         async with asyncio.timeout(WATCHED_SECONDS):
             await _follow(engine, subscription)
-    except (TimeoutError, ClockAdvancing, EngineUnavailable):
+    except (TimeoutError, ClockAdvancing, clocks.ClockLeftBehind, EngineUnavailable):
         return False
     return True
 
