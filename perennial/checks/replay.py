@@ -6,21 +6,26 @@ here, as values: a field that is new and has its default is no difference.
 
 import dataclasses
 import json
+import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
+from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
+from temporalio.exceptions import FailureError
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import (
+    ExecuteWorkflowInput,
     Interceptor,
     Replayer,
     StartActivityInput,
@@ -46,9 +51,21 @@ from perennial.domain.errors import CommandRefused, NotFound
 from perennial.engine.context import Engine, temporal_call
 
 _TYPES = (SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BATCH_RESET, BOOKKEEPING, RECONCILIATION)
-EVERYTHING = f"WorkflowType IN {_TYPES}"
+# A reset terminates the run that it replaces, and nothing goes on from one that was terminated by hand either.
+_GOES_ON = "ExecutionStatus != 'Terminated'"
+EVERYTHING = f"WorkflowType IN {_TYPES} AND {_GOES_ON}"
 _OWNERS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice, CreditNote, PlanMigration, BatchReset)
 _EVENT = re.compile(r"\bid: (\d+)")
+_MESSAGE = re.compile(r"Failure \{ message: \"(.+?)(?<!\\\\)\"")
+_SDK_LOG = logging.getLogger("temporalio.worker._workflow_instance")
+# What workflow code asks for.
+_DONE = (
+    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_TIMER_STARTED,
+    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +88,27 @@ class Replayed:
     difference: Difference | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What the code of today raised, and how far the history had been told by then."""
+
+    event: int
+    error: Exception
+
+
 @dataclass
 class _Listener(Interceptor):
-    """Hears what activities the code of today asks for."""
+    """Hears what activities the code of today asks for, and what it raises."""
 
     heard: list[StartActivityInput] = field(default_factory=list)
+    raised: list[_Raised] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.heard.clear()
+        self.raised.clear()
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: ARG002 - the SDK's signature
-        heard = self.heard
+        heard, raised = self.heard, self.raised
 
         class Outbound(WorkflowOutboundInterceptor):
             def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:
@@ -88,6 +118,15 @@ class _Listener(Interceptor):
         class Inbound(WorkflowInboundInterceptor):
             def init(self, outbound: WorkflowOutboundInterceptor) -> None:
                 super().init(Outbound(outbound))
+
+            async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+                try:
+                    return await super().execute_workflow(input)
+                except FailureError:
+                    raise  # an end of a workflow, which the history has too
+                except Exception as error:
+                    raised.append(_Raised(workflow.info().get_current_history_length(), error))
+                    raise
 
         return Inbound
 
@@ -100,7 +139,7 @@ async def replay_one(engine: Engine, workflows: Sequence[type], workflow_id: str
         CommandRefused: Temporal keeps no history of it any more.
     """
     quoted = workflow_id.replace("'", "")
-    if found := await replay_many(engine, workflows, f"WorkflowId = '{quoted}'"):
+    if found := await replay_many(engine, workflows, f"WorkflowId = '{quoted}' AND {_GOES_ON}"):
         return found
     if found := await _replayed(engine, workflows, _newest(engine, workflow_id)):
         return found
@@ -134,11 +173,26 @@ async def _replayed(
     )
     done = []
     async for run_id, history in histories:
-        listener.heard.clear()
-        failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
-        difference = await _first_difference(converter, history, listener.heard, failure)
+        listener.clear()
+        with _silence():
+            failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
+        difference = await _first_difference(converter, history, listener, failure)
         done.append(Replayed(history.workflow_id, run_id, len(history.events), difference))
     return done
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Code that raises in a replay concerns who asked for it: no log of a worker, no alert."""
+
+    def is_told(record: logging.LogRecord) -> bool:
+        return getattr(record, "__temporal_error_identifier", "") != "WorkflowTaskFailure"
+
+    _SDK_LOG.addFilter(is_told)
+    try:
+        yield
+    finally:
+        _SDK_LOG.removeFilter(is_told)
 
 
 @cache
@@ -176,22 +230,36 @@ def _exists(session: Session, workflow_id: str) -> bool:
 
 
 async def _first_difference(
-    converter: DataConverter, history: WorkflowHistory, heard: Sequence[StartActivityInput], failure: Exception | None
+    converter: DataConverter, history: WorkflowHistory, listener: _Listener, failure: Exception | None
 ) -> Difference | None:
     """What activities are asked for comes first: it is told more exactly than Temporal tells of the steps."""
     scheduled = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
-    broken_at = _event_of(failure) if failure else None
+    raised = listener.raised[0] if listener.raised else None
+    broken_at = raised.event if raised else _event_of(failure) if failure else None
     # A run that goes on may be asked for one step more than is written: that is no difference.
-    for event, asked in zip(scheduled, heard, strict=False):
+    for event, asked in zip(scheduled, listener.heard, strict=False):
         if broken_at is not None and event.event_id >= broken_at:
             break
         if words := await _in_activity(converter, event, asked):
             return Difference(event.event_id, _at(event), *words)
+    if raised:
+        return await _stopped_by(converter, history, raised)
     if failure is None:
         return None
     event_there = next((event for event in history.events if event.event_id == broken_at), None)
     recorded = await _told(converter, event_there) if event_there else "the history as it stands"
-    return Difference(broken_at, _at(event_there) if event_there else None, recorded, _one_line(failure))
+    return Difference(broken_at, _at(event_there) if event_there else None, recorded, _in_short(failure))
+
+
+async def _stopped_by(converter: DataConverter, history: WorkflowHistory, raised: _Raised) -> Difference:
+    """Of code that raises: the next thing that was done there, or, where it is stuck now, nothing."""
+    done = next(
+        (event for event in history.events if event.event_id > raised.event and event.event_type in _DONE), None
+    )
+    wanted = f"it raises {type(raised.error).__name__}: {_one_line(raised.error)}"
+    if done is None:
+        return Difference(raised.event, None, "nothing yet", wanted)
+    return Difference(done.event_id, _at(done), await _told(converter, done), wanted)
 
 
 async def _in_activity(
@@ -248,6 +316,12 @@ def _at(event: HistoryEvent) -> datetime:
 def _event_of(failure: Exception) -> int | None:
     found = _EVENT.search(str(failure))
     return int(found[1]) if found else None
+
+
+def _in_short(failure: Exception) -> str:
+    """The message alone of what the SDK's core writes out with all its fields."""
+    found = _MESSAGE.search(str(failure))
+    return " ".join(found[1].split()) if found else _one_line(failure)
 
 
 def _one_line(error: Exception) -> str:

@@ -29,8 +29,12 @@ def load_workflows() -> Sequence[type]:
 
 def replay(
     subject: Annotated[str | None, typer.Argument(metavar="[ID]", help="sub_..., gift_..., inv_... or mig_...")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every run that Temporal still has.")] = False,
-    query: Annotated[str | None, typer.Option(help="Those that a visibility query finds, e.g. Plan = 'team'.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every run that Temporal still has and nobody has terminated.")
+    ] = False,
+    query: Annotated[
+        str | None, typer.Option(help="Those that a visibility query finds, e.g. PlanCode = 'team-monthly'.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Runs recorded histories against today's workflow code. Exit code 1 when one differs.

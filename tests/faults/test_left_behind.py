@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from perennial.checks.replay import replay_one
 from perennial.checks.stuck import find_stuck
 from perennial.domain.subscription.effects import Decision
 from perennial.engine import clocks
@@ -53,6 +54,10 @@ async def test_code_that_raises(faulty: Engine, stage: Stage, monkeypatch: pytes
         assert (stands.status, stands.now) == ("ready", at(TARGET))
         assert len(await stage.bills(other)) == 2
         assert "three is too many" in await cause(stage, stopped)
+        [replayed] = await replay_one(faulty, WORKFLOWS, stopped)
+        assert replayed.difference
+        assert replayed.difference.recorded == "nothing yet"
+        assert replayed.difference.wanted == "it raises ZeroDivisionError: three is too many"
 
         still_broken = await reset(faulty, await planned(faulty, stopped, workflows=WORKFLOWS), why="too early")
         assert not still_broken.is_caught_up
@@ -60,6 +65,7 @@ async def test_code_that_raises(faulty: Engine, stage: Stage, monkeypatch: pytes
     async with working(faulty):
         mended = await reset(faulty, await planned(faulty, stopped, workflows=WORKFLOWS), why="mended")
         assert mended.is_caught_up
+        assert [run.difference for run in await replay_one(faulty, WORKFLOWS, stopped)] == [None]
         assert len(await stage.bills(stopped)) == 2
         await stage.advance(clock, "2026-04-10 10:00")
         await stage.once_each(stopped)

@@ -9,6 +9,7 @@ from perennial.checks.replay import Replayed, replay_many, replay_one
 from perennial.domain import subscription as core
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.errors import CommandRefused, NotFound
+from perennial.domain.subscription.effects import Decision
 from perennial.engine.context import Engine
 from tests.integration.conftest import Cli
 from tests.integration.world import World
@@ -47,7 +48,25 @@ async def test_other_steps_are_named_too(copy: Engine, healthy: World, monkeypat
     [run] = [run for run in await replay_one(copy, WORKFLOWS, healthy.named["yearly"]) if run.difference]
     assert run.difference is not None
     assert run.difference.recorded.startswith("timer started (renewal ")
-    assert "ondeterminism" in run.difference.wanted
+    assert run.difference.wanted.startswith("[TMPRL1100] Nondeterminism error: ")
+    assert "Failure {" not in run.difference.wanted
+
+
+async def test_code_that_raises_is_told_by_what_it_raises(
+    copy: Engine, healthy: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nowhere else: a replay that somebody asked for is no alert."""
+
+    def raising(_state: core.State, _due: core.Due) -> Decision:
+        message = "a defect"
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr(core, "act", raising)
+    [run] = [run for run in await replay_one(copy, WORKFLOWS, healthy.named["month_end"]) if run.difference]
+    assert run.difference is not None
+    assert run.difference.recorded.startswith("bill (bill ")
+    assert run.difference.wanted == "it raises ZeroDivisionError: a defect"
+    assert not caplog.records
 
 
 async def test_only_what_a_query_finds_and_only_what_is_changed(
