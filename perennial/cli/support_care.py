@@ -76,7 +76,7 @@ def rebuild(subscription: Subscription, reason: Reason = None, actor: Actor = No
     if done.dropped:
         typer.echo(f"{done.dropped} entries and spans that no history knows were taken away.")
     if not done.is_whole:
-        typer.echo("Temporal does not keep its whole life any more: what is older was left as it is.")
+        typer.echo("Its history does not reach back to its start: what is older was left as it is.")
 
 
 def park(subscription: Subscription, reason: Reason = None, actor: Actor = None, as_json: Json = False) -> None:

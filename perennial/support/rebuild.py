@@ -15,6 +15,7 @@ from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from perennial.contracts.activities import Record
+from perennial.contracts.workflows import SubscriptionInput
 from perennial.db.models import ServiceSpan, Subscription, TimelineEntry
 from perennial.db.repositories import records
 from perennial.domain.errors import CommandRefused, EngineUnavailable, NotFound
@@ -34,7 +35,7 @@ class Rebuilt:
     """`row` is `written` (it was gone), `corrected` (it was wrong: in `columns`) or `right`.
 
     `entries` and `spans` were written or were as they should be; `dropped` were in the timeline and the spans and in no
-    history. `is_whole`: the histories reach back to the start; else only what they hold was written.
+    history. `is_whole`: the histories reach back to the start of its life; what is older is left as it is.
     """
 
     subscription: str
@@ -72,7 +73,7 @@ async def _tried(engine: Engine, subscription: str) -> Rebuilt | None:
         if mark is None:
             raise NotFound("subscription", subscription) from None
         raise
-    told = _told(line, await steps_of(engine, line))
+    told = _told(line, await steps_of(engine, line), await _beginning(engine, line))
     run_id, state = await _standing(engine, line, told.done)
     try:
         return await engine.write(lambda session: _write(session, line, mark, run_id, state, told))
@@ -89,21 +90,32 @@ def _mark(row: Subscription | None) -> tuple[str, int] | None:
 class _Told:
     """What the histories hold. What is `under_way` may be in the tables already: it is left as it is.
 
-    `is_all`: nothing else can have been written, so that everything else is a mistake.
+    `is_all`: nothing else can have been written since `beginning`, so that everything else is a mistake. What was started
+    again from its row, or reactivated, has lived before: that is no part of this line, and is left alone.
     """
 
     done: tuple[Record, ...]
     under_way: tuple[Record, ...]
     is_all: bool
+    beginning: State
 
 
-def _told(line: Line, steps: Sequence[Step]) -> _Told:
+def _told(line: Line, steps: Sequence[Step], beginning: State) -> _Told:
     records_of = [(step.is_done, step.task.record) for step in steps if step.task and step.task.record]
     return _Told(
         tuple(record for is_done, record in records_of if is_done),
         tuple(record for is_done, record in records_of if not is_done),
         line.is_whole and all(step.task for step in steps),
+        beginning,
     )
+
+
+async def _beginning(engine: Engine, line: Line) -> State:
+    """What the oldest run of the line was started with."""
+    wrote = line.runs[0].events[0].workflow_execution_started_event_attributes
+    [start] = await engine.temporal.data_converter.decode(wrote.input.payloads, [SubscriptionInput])
+    state: State = start.state
+    return state
 
 
 async def _standing(engine: Engine, line: Line, written: Sequence[Record]) -> tuple[str, State]:
@@ -132,9 +144,10 @@ def _write(
     elif columns:
         session.execute(update(Subscription).where(Subscription.id == row.id).values(**wanted, run_id=run_id))
     entries, spans = _tell(session, line.subscription, told.done)
-    dropped = _drop_others(session, line.subscription, (*told.done, *told.under_way)) if told.is_all else 0
+    dropped = _drop_others(session, line.subscription, told) if told.is_all else 0
     said = "written" if row is None else "corrected" if columns else "right"
-    return Rebuilt(line.subscription, said, columns, state.step, entries, spans, dropped, line.is_whole)
+    is_whole = line.is_whole and not told.beginning.is_begun
+    return Rebuilt(line.subscription, said, columns, state.step, entries, spans, dropped, is_whole)
 
 
 def _differing(row: Subscription, wanted: dict[str, Any], state: State) -> tuple[str, ...]:
@@ -156,14 +169,15 @@ def _tell(session: Session, subscription: str, written: Sequence[Record]) -> tup
     return sum(len(record.notes) for record in written), len({s.start for r in written for s in r.spans})
 
 
-def _drop_others(session: Session, subscription: str, written: Sequence[Record]) -> int:
+def _drop_others(session: Session, subscription: str, told: _Told) -> int:
     """What a bug wrote and a reset has told otherwise: it is in the tables, and in no history that still counts."""
-    told = {(record.state.step, position) for record in written for position in range(len(record.notes))}
+    written, start = (*told.done, *told.under_way), told.beginning
+    known = {(record.state.step, position) for record in written for position in range(len(record.notes))}
     spans = {span.start for record in written for span in record.spans}
     entries = session.scalars(select(TimelineEntry).where(TimelineEntry.subject_id == subscription))
-    surplus = [entry.id for entry in entries if (entry.step, entry.position) not in told]
+    surplus = [each.id for each in entries if each.step > start.step and (each.step, each.position) not in known]
     starts = session.scalars(select(ServiceSpan.starts_at).where(ServiceSpan.subscription_id == subscription))
-    lost = [start for start in starts if start not in spans]
+    lost = [at for at in starts if at not in spans and (not start.is_begun or at > start.as_of)]
     session.execute(delete(TimelineEntry).where(TimelineEntry.id.in_(surplus)))
     session.execute(
         delete(ServiceSpan).where(ServiceSpan.subscription_id == subscription, ServiceSpan.starts_at.in_(lost))
