@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.effects import execute, perform_for
     from workflows.endurance import endure
     from workflows.loop import Loop
+    from workflows.signboard import board, coming, linked, page_of
 
 
 @workflow.defn(name=GIFT)
@@ -53,9 +54,7 @@ class GiftWorkflow(Loop[GiftState, GiftDue, GiftDecision]):
     async def _carry_out(self, decision: GiftDecision) -> None:
         """Write the decision down, then make it true; facts about the payment lead to the next decision."""
         self._state = decision.state
-        workflow.set_current_details(
-            f"**{self._state.status.value}** · {self._state.periods} x {self._state.terms.name}"
-        )
+        self._show()
         await self._record(decision)
         if decision.opening:
             await self._start_subscription(decision.opening)
@@ -66,6 +65,14 @@ class GiftWorkflow(Loop[GiftState, GiftDue, GiftDecision]):
                 follow = core.settle(self._state, fact)
                 if follow.state != self._state:
                     await self._carry_out(follow)
+
+    def _show(self) -> None:
+        state, due = self._state, core.next_due(self._state)
+        lines = [coming(due.kind.value, due.at)] if due else []
+        if state.subscription_id:
+            lines.append(f"became: {linked(f'subscriptions/{state.subscription_id}', f'`{state.subscription_id}`')}")
+        heading = f"**{state.status.value}** · {state.periods} x {state.terms.name}"
+        workflow.set_current_details(board(heading, [*lines, page_of("others", state.id)]))
 
     async def _record(self, decision: GiftDecision) -> None:
         record = GiftRecord(decision.state, decision.notes, decision.messages)

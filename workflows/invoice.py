@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.effects import execute, perform_for
     from workflows.endurance import endure
     from workflows.loop import Loop
+    from workflows.signboard import board, coming, page_of
 
 
 @workflow.defn(name=INVOICE)
@@ -82,7 +83,10 @@ class InvoiceWorkflow(Loop[OneOffState, OneOffDue, OneOffDecision]):
 
     def _show(self, decision: OneOffDecision) -> None:
         self._state = decision.state
-        workflow.set_current_details(f"**{self._state.status.value}** · one-off invoice")
+        due = core.next_due(self._state)
+        lines = [coming(due.kind.value, due.at)] if due else []
+        heading = f"**{self._state.status.value}** · one-off invoice"
+        workflow.set_current_details(board(heading, [*lines, page_of("invoices", self._state.id)]))
 
     # --- messages ------------------------------------------------------------------------------------------------
 

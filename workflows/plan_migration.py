@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.contracts.workflows import PLAN_MIGRATION, PlanMigrationInput
     from workflows.effects import RETRY
     from workflows.endurance import endure
+    from workflows.signboard import board, page_of
 
 # Fifty subscriptions, each of which may keep us waiting for ten seconds, six at a time.
 PAGE_TIMEOUT = timedelta(minutes=5)
@@ -31,6 +32,7 @@ class PlanMigrationWorkflow:
 
     async def _turn_pages(self, start: PlanMigrationInput) -> None:
         for page in range(PAGES_PER_RUN):
+            workflow.set_current_details(board(f"page {page + 1}", [page_of("others", start.migration_id)]))
             more = await workflow.execute_activity_method(
                 PlanMigrationActivities.turn_page,
                 start.migration_id,

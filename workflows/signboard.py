@@ -1,5 +1,6 @@
 """What a run shows of itself in the Temporal UI without being opened."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -63,29 +64,47 @@ def _attributes(state: core.State) -> tuple[str, str, datetime | None, int, date
 def _details(state: core.State) -> str:
     view = view_of(state)
     price = Money(state.full_amount, state.currency)
-    parked = [f"**parked** by support since {state.parked_at:%Y-%m-%d %H:%M} UTC"] if state.parked_at else []
+    parked = f" · **parked** by support since {_instant(state.parked_at)}" if state.parked_at else ""
     lines = [
-        *parked,
-        f"**{view.status}** · {state.terms.name} x {state.quantity} · {price} / {state.terms.interval}",
-        f"- period {state.period_no}: {view.period_start:%Y-%m-%d %H:%M} to {view.period_end:%Y-%m-%d %H:%M} UTC",
-        f"- next: {view.next_due_kind or 'a command'} {view.next_due_at or ''}",
+        f"period {state.period_no}: {_instant(view.period_start)} to {_instant(view.period_end)}",
+        coming(view.next_due_kind, view.next_due_at),
     ]
     if state.period_invoices:
-        lines.append(f"- last invoice: {_invoice(state.period_invoices[-1])}")
+        lines.append(f"last invoice: {_invoice(state.period_invoices[-1])}")
     if state.collection and view.decline_code:
         owed = _invoice(state.collection.invoice)
-        lines.append(f"- owed: {owed}, attempt {view.dunning_attempt}: {view.decline_code}")
+        lines.append(f"owed: {owed}, attempt {view.dunning_attempt}: {view.decline_code}")
     if view.cancel_at:
-        lines.append(f"- ends {view.cancel_at:%Y-%m-%d}")
-    lines.append(f"- {_linked(f'subscriptions/{state.id}', f'`{state.id}`')}")
-    return "\n".join(lines)
+        lines.append(f"ends {view.cancel_at:%Y-%m-%d}")
+    lines.append(page_of("subscriptions", state.id))
+    sold = f"{state.terms.name} x {state.quantity} · {price} / {state.terms.interval}"
+    return board(f"**{view.status}** · {sold}{parked}", lines)
+
+
+def board(heading: str, lines: Iterable[str]) -> str:
+    """Markdown. Without the empty line the UI shows a list as one paragraph, dashes and all."""
+    return "\n".join((heading, "", *(f"- {line}" for line in lines)))
+
+
+def coming(kind: str | None, at: datetime | None) -> str:
+    """What it does next by itself."""
+    return f"next: {kind} {_instant(at)}" if kind and at else "next: a command"
+
+
+def page_of(kind: str, subject: str) -> str:
+    """Where the dashboard tells more."""
+    return f"dashboard: {linked(f'{kind}/{subject}', f'`{subject}`')}"
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _invoice(key: str) -> str:
-    return _linked(f"invoices/{keys.invoice_id(key)}", f"`{key}`")
+    return linked(f"invoices/{keys.invoice_id(key)}", f"`{key}`")
 
 
-def _linked(path: str, text: str) -> str:
+def linked(path: str, text: str) -> str:
     """Markdown: a link to this page of the dashboard, where the worker has said where that is."""
     dashboard = workflow.extern_functions().get(DASHBOARD_URL)
     return f"[{text}]({dashboard()}/{path})" if dashboard else text

@@ -32,6 +32,7 @@ from perennial.domain.tax import TaxRate
 from perennial.engine import invoices, subscriptions
 from perennial.engine.context import Engine, start_workflow, temporal_call
 from perennial.engine.runs import ANSWER_TIMEOUT_SECONDS, CommandPending
+from perennial.temporal.search_attributes import owned_by
 
 
 class CreditReason(StrEnum):
@@ -252,8 +253,8 @@ def _edge_time(engine: Engine, session: Session, invoice: Invoice) -> datetime:
 
 async def _start(engine: Engine, start: CreditNoteInput) -> WorkflowHandle[Any, Any]:
     """One that runs is left alone; one that has ended finds everything done."""
-    summary = f"credit note: {start.credit.reason}"
-    return await start_workflow(engine, CREDIT_NOTE, start, keys.document_id("cn", start.credit.key), summary)
+    key, summary = keys.document_id("cn", start.credit.key), f"credit note: {start.credit.reason}"
+    return await start_workflow(engine, CREDIT_NOTE, start, key, summary, owned_by(start.subject.customer_id))
 
 
 async def repair(engine: Engine, note_id: str) -> bool:

@@ -35,6 +35,7 @@ from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, start_wor
 from perennial.engine.ids import new_id
 from perennial.engine.runs import RefusedBySubscription
 from perennial.engine.subscriptions import OUTCOME_TIMEOUT_SECONDS, edge_time, refuse_second
+from perennial.temporal.search_attributes import owned_by
 
 _POLL_SECONDS = 0.03
 # Without letters and digits that look alike; 60 bits, so that it cannot be guessed.
@@ -141,7 +142,7 @@ def _prepare(engine: Engine, session: Session, new: NewGift, gift_id: str) -> Gi
 
 async def _start(engine: Engine, state: GiftState) -> None:
     summary = f"gift: {state.terms.name} x {state.quantity}, {state.periods} periods"
-    await start_workflow(engine, GIFT, GiftInput(state), state.id, summary)
+    await start_workflow(engine, GIFT, GiftInput(state), state.id, summary, owned_by(state.giver_id))
 
 
 async def _settled(engine: Engine, gift_id: str) -> Gift:

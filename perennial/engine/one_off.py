@@ -29,6 +29,7 @@ from perennial.engine.context import RPC_TIMEOUT, Engine, from_thread, start_wor
 from perennial.engine.drafts import due_at
 from perennial.engine.runs import ANSWER_TIMEOUT_SECONDS, RefusedBySubscription
 from perennial.engine.subscriptions import OUTCOME_TIMEOUT_SECONDS, edge_time
+from perennial.temporal.search_attributes import owned_by
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.03
@@ -112,7 +113,7 @@ def method_for(session: Session, row: OneOffInvoice, wanted: str | None = None) 
 
 async def _start(engine: Engine, state: OneOffState) -> None:
     summary = f"one-off invoice: {state.collect.value}"
-    await start_workflow(engine, INVOICE, InvoiceInput(state), state.id, summary)
+    await start_workflow(engine, INVOICE, InvoiceInput(state), state.id, summary, owned_by(state.customer_id))
 
 
 async def _outcome(engine: Engine, invoice_id: str) -> bool:

@@ -90,7 +90,7 @@ def _mark(row: Subscription | None) -> tuple[str, int] | None:
 class _Told:
     """What the histories hold. What is `under_way` may be in the tables already: it is left as it is.
 
-    `is_all`: nothing else can have been written since `beginning`, so that everything else is a mistake. What was started
+    `is_all`: nothing else can have been written since `beginning`, so everything else is a mistake. What was started
     again from its row, or reactivated, has lived before: that is no part of this line, and is left alone.
     """
 

@@ -41,6 +41,11 @@ def attributes_of(state: State) -> TypedSearchAttributes:
     return TypedSearchAttributes(pairs)
 
 
+def owned_by(customer: str) -> TypedSearchAttributes:
+    """What every other run of a customer's is started with: a gift (its giver's), an invoice, a credit note."""
+    return TypedSearchAttributes([SearchAttributePair(CUSTOMER_ID, customer)])
+
+
 def past_due_since(state: State) -> datetime | None:
     """When the first attempt at what is owed failed, domain time in UTC; None while nothing is owed."""
     return state.collection.first_failed_at if state.collection else None

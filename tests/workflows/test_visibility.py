@@ -67,7 +67,9 @@ async def test_a_run_shows_what_it_is_and_what_comes_next(stage: Stage) -> None:
     assert await described.static_summary() == "Team (per seat) x 3 · USD 37.50 / month"
     shown = await details(stage, sub)
     assert shown.startswith("**active** · Team (per seat) x 3 · USD 37.50")
-    assert "- next: renewal 2026-02-28 10:00:00+00:00" in shown
+    assert (
+        "\n\n- period 0: 2026-01-31 10:00 UTC to 2026-02-28 10:00 UTC\n- next: renewal 2026-02-28 10:00 UTC\n" in shown
+    )
     await stage.send(sub, "cancel")
     assert "- ends 2026-02-28" in await details(stage, sub)
 
@@ -90,7 +92,7 @@ async def test_a_run_leads_to_its_page_and_its_last_invoice(stage: Stage) -> Non
     shown = await eventually(lambda: details(stage, sub))
     [[invoice, key]] = await stage.rows("SELECT id, key FROM invoices WHERE subscription_id = :id", id=sub)
     home = dashboard_url(stage.engine.settings)
-    assert f"- [`{sub}`]({home}/subscriptions/{sub})" in shown
+    assert f"- dashboard: [`{sub}`]({home}/subscriptions/{sub})" in shown
     assert f"- last invoice: [`{key}`]({home}/invoices/{invoice})" in shown
     history = str(await stage.handle(sub).fetch_history())
     assert home not in history
@@ -126,7 +128,9 @@ async def test_a_gift_says_what_it_is(stage: Stage) -> None:
     gift = (await gifts.buy(stage.engine, new)).id
     described = await stage.handle(gift).describe()
     assert await described.static_summary() == "gift: Basic x 1, 3 periods"
-    assert await details(stage, gift) == "**delivered** · 3 x Basic"
+    page = f"- dashboard: [`{gift}`]({dashboard_url(stage.engine.settings)}/others/{gift})"
+    assert await details(stage, gift) == f"**delivered** · 3 x Basic\n\n- next: expiry 2027-01-31 10:00 UTC\n{page}"
+    await found(stage, f"CustomerId = '{new.giver_id}'", gift)
 
 
 async def test_questions_are_answered_without_an_event(stage: Stage) -> None:
