@@ -136,7 +136,7 @@ def pay(
 
 def record_payment(
     invoice: Subject,
-    reference: Annotated[str, typer.Argument(help="Finds the payment at the bank.")],
+    reference: Annotated[str, typer.Argument(help="Finds the payment at the bank; kept in histories: no names.")],
     request_id: RequestId = None,
     as_json: Json = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """The commands of a subscription, one subcommand each; they are sent to its workflow as updates."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from perennial.cli.options import AddOns, Json, RequestId, addons_of, instant_option
-from perennial.cli.session import note, run
+from perennial.cli.session import note, run, unusable
 from perennial.cli.subscription_view import show_preview, show_view
 from perennial.contracts.views import SubscriptionView
 from perennial.db.models import Subscription
@@ -21,6 +22,7 @@ from perennial.engine.ids import new_id
 from perennial.engine.runs import CommandPending
 
 ACTOR = "cli"
+REASON = re.compile(r"[a-z0-9_]{1,64}")  # as the API has it
 
 Subject = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="sub_...")]
 WhenOption = Annotated[When, typer.Option(help="At once, or at the end of the period.")]
@@ -157,13 +159,19 @@ def preview_change(
 def cancel(
     subscription: Subject,
     when: WhenOption = When.PERIOD_END,
-    reason: Annotated[str, typer.Option(help="Kept in the timeline.")] = "requested",
+    reason: Annotated[
+        str, typer.Option(metavar="CODE", help="Kept in the timeline: too_expensive, no prose.")
+    ] = "requested",
     refund: Annotated[RefundPolicy | None, typer.Option(help="What is given back (default: as the plan says).")] = None,
     request_id: RequestId = None,
     as_json: Json = False,
 ) -> None:
     """End it, by default with the period."""
     request = request_id or new_id("req")
+    if not REASON.fullmatch(reason):
+        unusable(
+            f"--reason: {reason!r} is no code (a-z, 0-9 and _): it is kept in histories, which hold nothing personal"
+        )
 
     def make(_session: Session, _row: Subscription, at: datetime) -> c.Command:
         return c.Cancel(request_id=request, at=at, actor=ACTOR, when=when, reason=reason, refund=refund)

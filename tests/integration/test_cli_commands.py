@@ -183,3 +183,12 @@ def test_a_coupon_that_makes_no_sense_is_refused(cli: Cli, arguments: tuple[str,
     said = cli("coupons", "create", *arguments)
     assert said.code == 2
     assert words in said.err
+
+
+def test_why_somebody_leaves_is_a_code(cli: Cli, subscribed: Subscribed) -> None:
+    """It is kept in the workflow's history, where nobody is named."""
+    made = subscribed()
+    prose = cli("subscriptions", "cancel", made["id"], "--reason", "Ada has moved away")
+    assert (prose.code, prose.out) == (2, "")
+    assert prose.err.startswith("--reason: 'Ada has moved away' is no code")
+    assert command(cli, "cancel", made, "--reason", "too_expensive", "--when", "now")["end_reason"] == "too_expensive"

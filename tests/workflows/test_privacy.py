@@ -14,11 +14,18 @@ from sqlalchemy.orm import Session
 from temporalio.client import WorkflowHandle
 
 from perennial.db.models import Base, Customer, Gift, LocationEvidence, PaymentMethod, Seller
+from perennial.domain.drafts import DraftLine
 from perennial.domain.errors import CommandRefused
-from perennial.engine import customers, gifts, seller, subscriptions
+from perennial.engine import credit_notes, customers, drafts, gifts, one_off, seller, subscriptions
 from perennial.engine.context import Engine
+from perennial.engine.credit_notes import NewCreditNote
+from perennial.engine.drafts import NewDraft
 from perennial.engine.gifts import NewGift
+from perennial.engine.invoices import Request
 from perennial.engine.subscriptions import NewSubscription
+from perennial.support import desk
+from perennial.support.audit import Who
+from perennial.support.reset import planned
 from tests.support.log_lines import logged
 from tests.support.stage import Stage
 
@@ -150,3 +157,35 @@ async def test_nobodys_name_enters_temporal_or_a_log(stage: Stage, canaries_sell
     assert b"req_privacy" in log
     assert sub.encode() in log, "the search finds what is there"
     assert found(secrets, log) == []
+
+
+async def test_what_people_write_stays_in_our_own_tables(stage: Stage) -> None:
+    """Prose of lines, memos and reasons, and the names of those who act for support."""
+    engine = stage.engine
+    with logged("debug") as lines:
+        structlog.get_logger("test").info("begun", request_id="req_prose")
+        clock = await stage.clock("2026-01-31 10:00")
+        sub = await stage.subscribe(clock)
+        line = DraftLine(description="Singing lessons for Zebulon", amount=5_000)
+        owner = stage.owners[sub]
+        new = NewDraft(customer_id=owner, currency="USD", lines=(line,), memo="Dear Zebulon!", test_clock_id=clock)
+        invoice = (await drafts.create(engine, new)).id
+        await one_off.finalise(engine, invoice)
+        [[billed]] = await stage.rows("SELECT id FROM invoices WHERE subscription_id = :id", id=sub)
+        for number, credited in enumerate((invoice, billed)):
+            apology = NewCreditNote(invoice_id=credited, amount=100, memo="Zebulon, we are sorry")
+            await credit_notes.issue(engine, apology, Request(id=f"req_{number}"))
+        who = Who("zebulon", "Zebulon has called")
+        await desk.park(engine, who, sub)
+        await desk.unpark(engine, who, sub)
+        await desk.reset(engine, who, await planned(engine, sub, to="1"))
+        log = json.dumps(lines()).encode()
+    [[memo]] = await stage.rows("SELECT memo FROM credit_notes WHERE invoice_id = :id", id=billed)
+    assert memo == "Zebulon, we are sorry"
+    [[note]] = await stage.rows("SELECT id FROM credit_notes WHERE invoice_id = :id", id=invoice)
+    for workflow_id in (sub, invoice, note):
+        stored = await everything(engine, workflow_id)
+        assert owner.encode() in stored, "the search finds what is there"
+        assert found({"zebulon"}, stored) == [], workflow_id
+    assert sub.encode() in log, "the search finds what is there"
+    assert found({"zebulon"}, log) == []
