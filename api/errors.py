@@ -24,6 +24,7 @@ from perennial.domain.networks import CardBudgetSpent
 from perennial.domain.usage import WrongEvents
 from perennial.engine.runs import RefusedBySubscription
 from perennial.ports import GatewayError, GatewayRefused, InvalidSignature
+from perennial.temporal.codec import CannotDecrypt
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:perennial:problem:"
@@ -45,6 +46,7 @@ _STATUS: tuple[tuple[type[PerennialError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (EngineUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (InvalidSignature, HTTPStatus.BAD_REQUEST),
+    (CannotDecrypt, HTTPStatus.SERVICE_UNAVAILABLE),
     (GatewayRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (GatewayError, HTTPStatus.SERVICE_UNAVAILABLE),
 )

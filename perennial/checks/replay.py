@@ -47,8 +47,9 @@ from perennial.contracts.workflows import (
     SUBSCRIPTION,
 )
 from perennial.db.models import Base, BatchReset, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
-from perennial.domain.errors import CommandRefused, NotFound
+from perennial.domain.errors import CommandRefused, InvalidInput, NotFound
 from perennial.engine.context import Engine, temporal_call
+from perennial.temporal.codec import KEY_ID
 
 _TYPES = (SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BATCH_RESET, BOOKKEEPING, RECONCILIATION)
 # A reset terminates the run that it replaces, and nothing goes on from one that was terminated by hand either.
@@ -155,8 +156,19 @@ async def newest_difference(engine: Engine, workflows: Sequence[type], workflow_
 
 
 async def replay_many(engine: Engine, workflows: Sequence[type], query: str = EVERYTHING) -> list[Replayed]:
-    """What a visibility query finds. Nothing is written, no activity runs."""
-    return await _replayed(engine, workflows, _histories(engine, query))
+    """What a visibility query finds. Nothing is written, no activity runs.
+
+    Raises:
+        InvalidInput: Temporal does not understand the query.
+        CannotDecrypt: the key of a history is not here.
+    """
+    try:
+        return await _replayed(engine, workflows, _histories(engine, query))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+            raise
+        message = f"Temporal does not understand it: {error.message}"
+        raise InvalidInput(message, field="query") from error
 
 
 async def _replayed(
@@ -174,11 +186,24 @@ async def _replayed(
     done = []
     async for run_id, history in histories:
         listener.clear()
+        await _refuse_unreadable(converter, history)
         with _silence():
             failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
         difference = await _first_difference(converter, history, listener, failure)
         done.append(Replayed(history.workflow_id, run_id, len(history.events), difference))
     return done
+
+
+async def _refuse_unreadable(converter: DataConverter, history: WorkflowHistory) -> None:
+    """A key that is missing here is no other decision. Raises CannotDecrypt."""
+    tried: set[bytes] = set()
+    for event in history.events:
+        started = event.workflow_execution_started_event_attributes.input.payloads
+        for payload in (*started, *event.activity_task_scheduled_event_attributes.input.payloads):
+            name = payload.metadata.get(KEY_ID)
+            if name is not None and name not in tried:
+                tried.add(name)
+                await converter.decode([payload])
 
 
 @contextmanager

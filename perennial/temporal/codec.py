@@ -11,13 +11,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from perennial.domain.errors import PerennialError
+
 ENCODING = "binary/encrypted"
 KEY_ID = "encryption-key-id"
 _NONCE_BYTES = 12  # random: one key is good for 2**32 payloads (NIST SP 800-38D), so keys are changed long before
 
 
-class CannotDecrypt(ValueError):
+class CannotDecrypt(PerennialError, ValueError):
     """The key is not in the ring, or the payload is not what was encrypted."""
+
+    code = "cannot_decrypt"
 
 
 class EncryptionCodec(PayloadCodec):

@@ -93,3 +93,5 @@ def test_the_command(cli: Cli, subscribed: Callable[..., Any]) -> None:
     made = cli("support", "replay", subscribed()["id"], "--json")
     assert (made.code, made.json) == (0, {"runs": 1, "different": []})
     assert cli("support", "replay", "--query", "WorkflowId = 'sub_none'").out == "0 runs replayed, 0 differ.\n"
+    unclear = cli("support", "replay", "--query", "Nonsense = 1")
+    assert (unclear.code, unclear.err.startswith("invalid_input: Temporal does not understand it: ")) == (2, True)

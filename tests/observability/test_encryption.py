@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
 import pytest
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
+from api.errors import problem_of
 from perennial.checks.look import look_at
 from perennial.checks.replay import replay_one
 from perennial.domain.errors import CommandRefused
@@ -19,7 +21,8 @@ from perennial.engine.context import Engine
 from perennial.gateways.registry import build_gateway
 from perennial.stack.ports import free_port
 from perennial.stack.temporal import _binary
-from perennial.temporal.codec import KEY_ID
+from perennial.support.reset import life
+from perennial.temporal.codec import KEY_ID, CannotDecrypt
 from tests.observability.conftest import Beside, Process, Silent, at_rest, handed_over, rests
 from tests.support.stage import Stage, eventually
 from workflows.registry import WORKFLOWS
@@ -89,6 +92,14 @@ async def test_everything_works_and_nothing_can_be_read(engine: Engine, beside: 
         assert replayed.difference is None
         described = await encrypted.temporal.get_workflow_handle(sub).describe()
         assert (await described.static_summary() or "").startswith("Team (per seat)")
+        # Who has no key, or another one, is told so, and not that the code decides otherwise.
+        with pytest.raises(CannotDecrypt, match="PAYLOAD_KEYS is not set"):
+            await replay_one(engine, WORKFLOWS, sub)
+        async with beside(task_queue="blind", payload_keys=NEW) as blind:
+            for asked in (replay_one(blind, WORKFLOWS, sub), life(blind, sub)):
+                with pytest.raises(CannotDecrypt, match="does not hold the key 'old'") as refused:
+                    await asked
+                assert problem_of(refused.value).status is HTTPStatus.SERVICE_UNAVAILABLE
     plain = Stage(engine)
     sub = await plain.subscribe(await plain.clock("2026-01-31 10:00"), "team-monthly")
     raw = b"".join(event.SerializeToString() for event in await stored(engine, sub))
