@@ -37,22 +37,31 @@ def demo(
         Path | None,
         typer.Option("--papers", metavar="FOLDER", help="Write all invoices and the ledger (for bean-check) into it."),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Leave everything in this new folder, for `perennial dev --data-dir`."),
+    ] = None,
 ) -> None:
     """Customers live their lives on test clocks: real Temporal, real PostgreSQL, a simulated gateway.
 
-    Everything happens in a throw-away folder. The checks at the end judge the engine from outside.
+    Everything happens in a throw-away folder, unless it is kept. The checks at the end judge the engine from outside.
     """
     people = number("--customers", customers, 1, MOST_CUSTOMERS)
     duration = number("--months", months, 1, MOST_MONTHS)
     groups = populate(people, duration, number("--seed", seed, 0, MOST_SEEDS))
     check_writable(json_file)
     _make_folder(papers_folder)
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        unusable(f"--keep: {keep} is there already and not empty; name a new folder")
     started = time.monotonic()
     out = Console() if Console().is_terminal else Console(width=PIPE_WIDTH)
-    with stage() as settings:
+    with stage(keep.resolve() if keep else None) as settings:
         verdict = asyncio.run(_play(out, settings, groups, duration, papers_folder))
     seconds = time.monotonic() - started
     out.print(f"{'Every check holds.' if verdict.ok else 'NOT every check holds.'} It took {seconds:.0f} s.")
+    if keep:
+        out.print(f"Kept. `perennial dev --data-dir {keep}` serves it: API, dashboard, Temporal UI; then, beside it:")
+        out.print(f"  PERENNIAL_DATA_DIR={keep} perennial support replay --all")
     if json_file:
         json_file.write_text(json.dumps(verdict.as_dict(seconds), indent=2) + "\n")
     if not verdict.ok:

@@ -1,10 +1,11 @@
-"""Where the demo plays: a throw-away stack with a worker process, and a relay in a thread of ours."""
+"""Where the demo plays: a stack, thrown away unless it is kept, a worker process, and a relay in a thread of ours."""
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event, Thread
 
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from perennial.notifications.mailbox import LocalMailbox
 from perennial.notifications.relay import Relay
 from perennial.relay import pump
 from perennial.stack import ChildProcess, Stack
+from perennial.stack.folder import StackFolder
 
 _STOP_SECONDS = 15
 _OWN = {
@@ -30,22 +32,29 @@ _OWN = {
 
 
 @contextmanager
-def stage() -> Iterator[Settings]:
-    """PostgreSQL, Temporal and a worker; the settings lead to them. All of it is gone afterwards."""
-    with Stack.throw_away() as stack:
+def stage(keep: Path | None = None) -> Iterator[Settings]:
+    """PostgreSQL, Temporal and a worker; the settings lead to them. All of it is gone afterwards, or stays in `keep`,
+    where `perennial dev` goes on with it.
+    """
+    own = _OWN | ({"task_queue": Settings.model_fields["task_queue"].default} if keep else {})
+    with _stack(keep) as stack:
         upgrade(stack.database_url)
-        worker = _worker(stack)
+        worker = _worker(stack, own)
         worker.start()
         try:
-            yield stack.settings().model_copy(update=_OWN)
+            yield stack.settings().model_copy(update=own)
         finally:
             worker.stop(_STOP_SECONDS)
 
 
-def _worker(stack: Stack) -> ChildProcess:
+def _stack(keep: Path | None) -> Stack:
+    return Stack(StackFolder(keep, throw_away=False), durable=False, ui=False) if keep else Stack.throw_away()
+
+
+def _worker(stack: Stack, own: Mapping[str, object]) -> ChildProcess:
     """It knows nothing of the settings of this terminal or folder: they are about other engines."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment |= stack.environment() | {f"{PREFIX}{name.upper()}": _text(value) for name, value in _OWN.items()}
+    environment |= stack.environment() | {f"{PREFIX}{name.upper()}": _text(value) for name, value in own.items()}
     # -P: a folder of the current directory must not take the place of one of our packages
     command = [sys.executable, "-P", "-m", "perennial", "worker"]
     log = stack.folder.log_path("worker")

@@ -1,6 +1,7 @@
 """`perennial demo` through the real command line: a small population lives for three months, and everything holds."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from perennial.cli.main import run
+from perennial.stack import Stack
+from perennial.stack.folder import StackFolder
 
 KEYS = {
     "customers",
@@ -32,9 +35,8 @@ def _demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_small_population_lives_three_months_and_every_check_holds(tmp_path: Path) -> None:
-    done = _demo(
-        tmp_path, "--customers", "5", "--months", "3", "--seed", "4", "--json", "demo.json", "--papers", "papers"
-    )
+    files = ("--json", "demo.json", "--papers", "papers", "--keep", "kept")
+    done = _demo(tmp_path, "--customers", "5", "--months", "3", "--seed", "4", *files)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads((tmp_path / "demo.json").read_text())
     assert figures.keys() == KEYS
@@ -47,8 +49,9 @@ def test_a_small_population_lives_three_months_and_every_check_holds(tmp_path: P
     assert all(check.keys() == {"name", "ok", "detail"} and check["ok"] for check in figures["checks"])
     for title in ("What happened", "The life of sub_", "Revenue by month", "Checks", "Every check holds."):
         assert title in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"demo.json", "papers"}
+    assert {path.name for path in tmp_path.iterdir()} == {"demo.json", "papers", "kept"}
     _check_papers(tmp_path / "papers", figures["invoices_issued"])
+    _check_histories(tmp_path / "kept", figures["subscriptions"])
 
 
 def _check_papers(folder: Path, invoices: int) -> None:
@@ -62,6 +65,18 @@ def _check_papers(folder: Path, invoices: int) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+def _check_histories(kept: Path, subscriptions: int) -> None:
+    """What was kept is there again, and today's code decides the same in every run of it."""
+    with Stack(StackFolder(kept, throw_away=False), ui=False) as again:
+        command = [sys.executable, "-P", "-m", "perennial", "support", "replay", "--all", "--json"]
+        environment = os.environ | again.environment()
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    replayed = json.loads(told.stdout)
+    assert replayed["runs"] >= subscriptions > 0
+    assert replayed["different"] == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -71,6 +86,7 @@ def _check_papers(folder: Path, invoices: int) -> None:
         ("--seed", "x"),
         ("--json", "no/such/folder/demo.json"),
         ("--papers", "/dev/null/papers"),
+        ("--keep", "/dev"),
     ],
 )
 def test_unusable_arguments_are_one_line_and_end_with_2(
