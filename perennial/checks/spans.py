@@ -7,6 +7,7 @@ from perennial.checks.walk import lateness
 from perennial.engine.context import Engine
 
 _SPANS = sliced("SELECT count(*) FROM service_spans WHERE WITHIN(subscription_id)")
+NO_SPAN = "it has no span of service"  # as the query says it
 _TILING = sliced(
     """
 WITH lives AS (

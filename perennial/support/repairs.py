@@ -4,7 +4,8 @@ None of its ways decides anything, so none moves money by itself:
 
 * A workflow that is missing is started again from its row. The row is there only if the workflow was; whatever it had
   begun is found done under its key, and what fell due in the meantime is done once.
-* A row that is missing, or says that what runs has ended, is written from the history.
+* A row that is missing, or says that what runs has ended, is written from the history; so are spans of service that are
+  all missing.
 * A gateway that has given back something else than we believe is asked for each refund of that charge; what it says of
   them is written down as if its webhook had come.
 
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from temporalio.exceptions import TemporalError
 
 from perennial.checks.charges import REFUND_DIFFERS
+from perennial.checks.spans import NO_SPAN
 from perennial.checks.workflows import NO_ROW, NO_WORKFLOW
 from perennial.db.models import Subscription, SupportAction
 from perennial.db.repositories import findings
@@ -55,16 +57,22 @@ async def _mended(engine: Engine, source: str, one: Found) -> tuple[str, str] | 
     """The action, by the name that support has for it, and what it did; None when nothing was done."""
     if one.detail == NO_WORKFLOW and await _start_again(engine, one.subject):
         return "retry", "its workflow was started again from its row"
-    if one.detail == NO_ROW and one.subject.startswith("sub_"):
-        try:
-            rebuilt = await rebuild(engine, one.subject)
-        except (NotFound, CommandRefused) as refusal:
-            _log.warning("not_repaired", subscription_id=one.subject, code=refusal.code)
-            return None
-        return "rebuild", f"its row was {rebuilt.row} from the history"
+    if one.detail in (NO_ROW, NO_SPAN) and one.subject.startswith("sub_"):
+        return await _written_again(engine, one)
     if one.kind == REFUND_DIFFERS and (news := await refunds.look_up(engine, source.partition(":")[2], one.subject)):
         return "retry", f"the gateway was asked: {news} of its refunds had ended otherwise"
     return None
+
+
+async def _written_again(engine: Engine, one: Found) -> tuple[str, str] | None:
+    try:
+        rebuilt = await rebuild(engine, one.subject)
+    except (NotFound, CommandRefused) as refusal:
+        _log.warning("not_repaired", subscription_id=one.subject, code=refusal.code)
+        return None
+    if one.detail == NO_ROW:
+        return "rebuild", f"its row was {rebuilt.row} from the history"
+    return ("rebuild", f"{rebuilt.spans} spans were written from the history") if rebuilt.spans else None
 
 
 async def _start_again(engine: Engine, subject: str) -> bool:

@@ -28,7 +28,7 @@ from perennial.support.repairs import repair
 from perennial.temporal.schedules import RECONCILE_CHECKS, RECONCILE_GATEWAYS, ensure_schedules
 from tests.support.stage import Stage, eventually
 
-ROWS = "rows_match_workflows"
+ROWS, SPANS = "rows_match_workflows", "spans_tile"
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,21 @@ async def test_a_vanished_row_is_written_from_the_history(alone: Engine) -> None
     assert load_state(after.state) == await stage.state(sub)
     assert (await finding(stage, sub)).repair == "its row was written from the history"
     assert await stage.captures(sub) == charged
+
+
+async def test_vanished_spans_are_written_from_the_history(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await lived(stage)
+    spans = "SELECT starts_at, ends_at, kind FROM service_spans WHERE subscription_id = :id ORDER BY starts_at"
+    before = await stage.rows(spans, id=sub)
+    await stage.execute("DELETE FROM service_spans WHERE subscription_id = :id", id=sub)
+    await turn_page(alone, replace(at(alone, sub), round=SPANS), repair)
+    assert await stage.rows(spans, id=sub) == before != []
+    [told] = await stage.rows("SELECT * FROM findings WHERE subject = :id AND source = :of", id=sub, of=SPANS)
+    assert (told.detail, told.repair) == (
+        "it has no span of service",
+        f"{len(before)} spans were written from the history",
+    )
 
 
 async def test_what_runs_is_left_alone(alone: Engine) -> None:
