@@ -6,36 +6,27 @@ here, as values: a field that is new and has its default is no difference.
 
 import dataclasses
 import json
-import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
-from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
-from temporalio.exceptions import FailureError
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import (
-    ExecuteWorkflowInput,
-    Interceptor,
     Replayer,
     StartActivityInput,
     UnsandboxedWorkflowRunner,
-    WorkflowInboundInterceptor,
-    WorkflowInterceptorClassInput,
-    WorkflowOutboundInterceptor,
 )
-from temporalio.workflow import ActivityHandle
 
+from perennial.checks.listening import Listener, Raised, silence
 from perennial.contracts.reconciliation import RECONCILIATION
 from perennial.contracts.workflows import (
     BATCH_RESET,
@@ -58,7 +49,6 @@ EVERYTHING = f"WorkflowType IN {_TYPES} AND {_GOES_ON}"
 _OWNERS: tuple[type[Base], ...] = (Subscription, Gift, OneOffInvoice, CreditNote, PlanMigration, BatchReset)
 _EVENT = re.compile(r"\bid: (\d+)")
 _MESSAGE = re.compile(r"Failure \{ message: \"(.+?)(?<!\\\\)\"")
-_SDK_LOG = logging.getLogger("temporalio.worker._workflow_instance")
 # What workflow code asks for.
 _DONE = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
@@ -87,49 +77,6 @@ class Replayed:
     run_id: str
     events: int
     difference: Difference | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """What the code of today raised, and how far the history had been told by then."""
-
-    event: int
-    error: Exception
-
-
-@dataclass
-class _Listener(Interceptor):
-    """Hears what activities the code of today asks for, and what it raises."""
-
-    heard: list[StartActivityInput] = field(default_factory=list)
-    raised: list[_Raised] = field(default_factory=list)
-
-    def clear(self) -> None:
-        self.heard.clear()
-        self.raised.clear()
-
-    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: ARG002 - the SDK's signature
-        heard, raised = self.heard, self.raised
-
-        class Outbound(WorkflowOutboundInterceptor):
-            def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:
-                heard.append(input)
-                return super().start_activity(input)
-
-        class Inbound(WorkflowInboundInterceptor):
-            def init(self, outbound: WorkflowOutboundInterceptor) -> None:
-                super().init(Outbound(outbound))
-
-            async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-                try:
-                    return await super().execute_workflow(input)
-                except FailureError:
-                    raise  # an end of a workflow, which the history has too
-                except Exception as error:
-                    raised.append(_Raised(workflow.info().get_current_history_length(), error))
-                    raise
-
-        return Inbound
 
 
 async def replay_one(engine: Engine, workflows: Sequence[type], workflow_id: str) -> list[Replayed]:
@@ -174,7 +121,7 @@ async def replay_many(engine: Engine, workflows: Sequence[type], query: str = EV
 async def _replayed(
     engine: Engine, workflows: Sequence[type], histories: AsyncIterator[tuple[str, WorkflowHistory]]
 ) -> list[Replayed]:
-    listener = _Listener()
+    listener = Listener()
     converter = engine.temporal.data_converter
     replayer = Replayer(
         runtime=_quiet(),
@@ -187,7 +134,7 @@ async def _replayed(
     async for run_id, history in histories:
         listener.clear()
         await _refuse_unreadable(converter, history)
-        with _silence():
+        with silence():
             failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
         difference = await _first_difference(converter, history, listener, failure)
         done.append(Replayed(history.workflow_id, run_id, len(history.events), difference))
@@ -204,20 +151,6 @@ async def _refuse_unreadable(converter: DataConverter, history: WorkflowHistory)
             if name is not None and name not in tried:
                 tried.add(name)
                 await converter.decode([payload])
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Code that raises in a replay concerns who asked for it: no log of a worker, no alert."""
-
-    def is_told(record: logging.LogRecord) -> bool:
-        return getattr(record, "__temporal_error_identifier", "") != "WorkflowTaskFailure"
-
-    _SDK_LOG.addFilter(is_told)
-    try:
-        yield
-    finally:
-        _SDK_LOG.removeFilter(is_told)
 
 
 @cache
@@ -255,7 +188,7 @@ def _exists(session: Session, workflow_id: str) -> bool:
 
 
 async def _first_difference(
-    converter: DataConverter, history: WorkflowHistory, listener: _Listener, failure: Exception | None
+    converter: DataConverter, history: WorkflowHistory, listener: Listener, failure: Exception | None
 ) -> Difference | None:
     """What activities are asked for comes first: it is told more exactly than Temporal tells of the steps."""
     scheduled = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
@@ -276,7 +209,7 @@ async def _first_difference(
     return Difference(broken_at, _at(event_there) if event_there else None, recorded, _in_short(failure))
 
 
-async def _stopped_by(converter: DataConverter, history: WorkflowHistory, raised: _Raised) -> Difference:
+async def _stopped_by(converter: DataConverter, history: WorkflowHistory, raised: Raised) -> Difference:
     """Of code that raises: the next thing that was done there, or, where it is stuck now, nothing."""
     done = next(
         (event for event in history.events if event.event_id > raised.event and event.event_type in _DONE), None
