@@ -30,6 +30,7 @@ _TASKS: dict[str, type[Any]] = {
     "record": tasks.RecordTask,
 }
 _LISTED = 40
+BEGINNING = "start "
 
 
 class UnknownStep(InvalidInput):
@@ -38,6 +39,8 @@ class UnknownStep(InvalidInput):
     def __init__(self, asked: str, steps: Sequence["Step"], *, is_whole: bool) -> None:
         there = "; ".join(f"{step.number} {step.name}" for step in steps[-_LISTED:])
         gone = "" if is_whole else " (what is older Temporal does not keep any more)"
+        if is_whole and steps and not steps[0].name.startswith(BEGINNING):
+            gone = " (what was before it was started again, or reactivated, belongs to a history that has ended)"
         super().__init__(f"there is no step {asked!r}. There are: {there}{gone}", field="to")
 
 

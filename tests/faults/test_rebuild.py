@@ -1,7 +1,11 @@
 """Rows are written again from the history, and what an earlier history has led to is not taken away for it."""
 
+import pytest
+
 from perennial.engine.context import Engine
 from perennial.support.rebuild import rebuild
+from perennial.support.reset import planned
+from perennial.support.steps import UnknownStep
 from tests.support.stage import Stage
 
 SPANS = "SELECT starts_at, ends_at FROM service_spans WHERE subscription_id = :id ORDER BY starts_at"
@@ -27,6 +31,8 @@ async def is_kept(stage: Stage, sub: str) -> None:
     done = await rebuild(stage.engine, sub)
     assert (done.dropped, done.is_whole) == (1, False)
     assert (await stage.timeline(sub), await stage.rows(SPANS, id=sub)) == (told, spans)
+    with pytest.raises(UnknownStep, match="belongs to a history that has ended"):
+        await planned(stage.engine, sub, to="renewal 2026-02-28")
 
 
 async def test_a_life_that_was_started_again_from_its_row(engine: Engine) -> None:
