@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial.contracts.workflows import BATCH_RESET, BatchResetInput
     from workflows.effects import RETRY
     from workflows.endurance import endure
+    from workflows.signboard import board, page_of
 
 # Twenty-five resets, five at a time, each of which is watched for half a minute at most.
 PAGE_TIMEOUT = timedelta(minutes=10)
@@ -48,7 +49,8 @@ class BatchResetWorkflow:
                 retry_policy=RETRY,
                 summary=f"page {page + 1}",
             )
-            workflow.set_current_details(f"**{turned.status}**: {turned.done} of {turned.total}")
+            heading = f"**{turned.status}**: {turned.done} of {turned.total}"
+            workflow.set_current_details(board(heading, [page_of("batch-resets", start.batch_id)]))
             if not turned.goes_on and not self._asked:
                 return
         workflow.continue_as_new(start)

@@ -28,8 +28,8 @@ _WITH_GATEWAYS = frozenset({"no_payment_hangs"})
 _log = structlog.get_logger(__name__)
 
 
-Mend = Callable[[Engine, str, Sequence[Found]], Awaitable[None]]
-"""Mends what it may of the findings of a round, by its name."""
+Mend = Callable[[Engine, str, Sequence[Found]], Awaitable[bool]]
+"""Mends what it may of the findings of a round, by its name; whether that was anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def rounds(engine: Engine, tour: Tour) -> tuple[Round, ...]:
 
 
 async def turn_page(engine: Engine, place: Place, mend: Mend | None = None) -> Place | None:
-    """Look at one page, write down what is found, mend what may be mended. None when the tour is over.
+    """Look at one page, write down what is found, mend what may be mended, look again. None when the tour is over.
 
     Raises:
         GatewayError: the gateway does not answer. `skip_round` goes on without it.
@@ -75,8 +75,10 @@ async def turn_page(engine: Engine, place: Place, mend: Mend | None = None) -> P
         return await skip_round(engine, place)
     began, turned = place.began_at, await here.turn(engine, place)
     await engine.write(lambda session: findings.record(session, here.name, turned.found, began))
-    if mend is not None:
-        await mend(engine, here.name, turned.found)
+    if mend is not None and await mend(engine, here.name, turned.found):
+        left = {(one.kind, one.subject) for one in (await here.turn(engine, place)).found}
+        gone = [one for one in turned.found if (one.kind, one.subject) not in left]
+        await engine.write(lambda session: findings.gone(session, here.name, gone, engine.clock()))
     whole = place.whole and turned.whole
     if turned.next is not None:
         return replace(place, round=here.name, after=turned.next, page=place.page + 1, whole=whole)

@@ -81,18 +81,21 @@ def _show(wanted: Plan, done: Reset | None) -> None:
     output.show_table(f"Again, from {wanted.to}", _AGAIN, wanted.steps)
     if wanted.commands:
         output.show_table("Heard again", _HEARD, wanted.commands)
-    new = wanted.charges
-    typer.echo(
-        f"{len(new)} steps are done for the first time, as they were due; nothing is done twice."
-        if new
-        else "Every step finds what it has done: nothing is charged."
-    )
+    typer.echo(_sum(wanted))
     if done is None:
         typer.echo("Nothing was done. With --yes and a --reason it is.")
     elif done.is_caught_up:
         typer.echo(f"Reset to {done.to}; it has arrived where it was: {done.status}.")
     else:
         typer.echo(f"Reset to {done.to}; it has not arrived yet. `perennial support stuck` says what holds it.")
+
+
+def _sum(wanted: Plan) -> str:
+    if wanted.charges:
+        return f"{len(wanted.charges)} steps are done for the first time, as they were due; nothing is done twice."
+    if wanted.steps:
+        return "Every step finds what it has done: nothing is charged."
+    return "No step is done again. What was decided last is decided anew, and done as it is due."
 
 
 def _plain(step: Step) -> dict[str, object]:

@@ -129,9 +129,11 @@ async def _revive(
 
 
 async def _accepted(call: Awaitable[WorkflowUpdateHandle[SubscriptionView]]) -> WorkflowUpdateHandle[SubscriptionView]:
+    """Within the time of one call: what Temporal answers with "not yet" the SDK asks again, each time anew."""
     try:
-        return await temporal_call(call)
-    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        async with asyncio.timeout(RPC_TIMEOUT.total_seconds()):
+            return await temporal_call(call)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         message = "no worker answers, or the code cannot go on with this subscription"
         raise EngineUnavailable(message) from error
 

@@ -152,12 +152,10 @@ class NothingDecided(NothingFails):
 
 
 def _words(wanted: Plan) -> str:
+    if not wanted.steps:
+        return "no step again; what was decided last is decided anew"
     new = len(wanted.charges)
-    return (
-        f"{len(wanted.steps)} steps again, {new} of them for the first time"
-        if new
-        else f"{len(wanted.steps)} steps again, all found done"
-    )
+    return f"{len(wanted.steps)} steps again, {f'{new} of them for the first time' if new else 'all found done'}"
 
 
 def _of_build(build: str) -> str:

@@ -34,12 +34,15 @@ ACTOR = "reconciler"
 _log = structlog.get_logger(__name__)
 
 
-async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
+async def repair(engine: Engine, source: str, found: Sequence[Found]) -> bool:
     """Mend what may be mended; each repair is a line of the log, a word on the finding and an entry of the audit.
+
+    Answers whether anything was.
 
     Raises:
         EngineUnavailable: PostgreSQL or Temporal is away.
     """
+    mended = 0
     for one in found:
         try:
             done = await _mended(engine, source, one)
@@ -51,6 +54,8 @@ async def repair(engine: Engine, source: str, found: Sequence[Found]) -> None:
             continue
         if done is not None:
             await _write_down(engine, source, one, *done)
+            mended += 1
+    return mended > 0
 
 
 async def _mended(engine: Engine, source: str, one: Found) -> tuple[str, str] | None:

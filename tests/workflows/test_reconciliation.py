@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -80,6 +80,7 @@ async def test_a_terminated_workflow_comes_back_and_nothing_is_charged(alone: En
     assert (told.source, told.kind, told.detail) == (ROWS, ROWS, "it lives, but no workflow runs for it")
     assert told.repair == "its workflow was started again from its row"
     assert told.repaired_at is not None
+    assert told.resolved_at is not None, "it was looked at again at once"
     [audited] = await stage.rows("SELECT * FROM support_actions WHERE subject = :id", id=sub)
     assert (audited.actor, audited.action, audited.outcome) == ("reconciler", "retry", told.repair)
     assert (await stage.progress(sub)).wake_at is not None
@@ -102,7 +103,8 @@ async def test_a_vanished_row_is_written_from_the_history(alone: Engine) -> None
     [after] = await eventually(is_back)
     assert (after.status, after.period_end) == (before.status, before.period_end)
     assert load_state(after.state) == await stage.state(sub)
-    assert (await finding(stage, sub)).repair == "its row was written from the history"
+    told = await finding(stage, sub)
+    assert (told.repair, told.resolved_at is None) == ("its row was written from the history", False)
     assert await stage.captures(sub) == charged
 
 
@@ -119,6 +121,22 @@ async def test_vanished_spans_are_written_from_the_history(alone: Engine) -> Non
         "it has no span of service",
         f"{len(before)} spans were written from the history",
     )
+    assert told.resolved_at is not None
+
+
+async def test_what_a_repair_has_not_mended_stays_open(alone: Engine) -> None:
+    stage = Stage(alone)
+    sub = await lived(stage)
+    await stage.execute("DELETE FROM service_spans WHERE subscription_id = :id", id=sub)
+
+    async def in_vain(_engine: Engine, _source: str, found: Sequence[Found]) -> bool:
+        assert sub in [one.subject for one in found]
+        return True
+
+    await turn_page(alone, replace(at(alone, sub), round=SPANS), in_vain)
+    assert (await finding(stage, sub)).resolved_at is None
+    await turn_page(alone, replace(at(alone, sub), round=SPANS), repair)
+    assert (await finding(stage, sub)).resolved_at is not None
 
 
 async def test_what_runs_is_left_alone(alone: Engine) -> None:

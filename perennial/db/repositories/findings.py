@@ -39,7 +39,7 @@ _RESOLVE = (
 _ABANDON = update(_findings).where(
     _findings.c.resolved_at.is_(None), _findings.c.source.not_in(bindparam("known", expanding=True))
 )
-_REPAIRED = update(_findings).where(_findings.c.key == bindparam("named"))
+_ONE = update(_findings).where(_findings.c.key == bindparam("named"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,13 @@ def abandon(session: Session, sources: Sequence[str], now: datetime) -> None:
 
 def repaired(session: Session, source: str, one: Found, words: str, at: datetime) -> None:
     """What was done about it, by itself."""
-    session.execute(_REPAIRED.values(repair=words, repaired_at=at), {"named": _key(source, one)})
+    session.execute(_ONE.values(repair=words, repaired_at=at), {"named": _key(source, one)})
+
+
+def gone(session: Session, source: str, found: Sequence[Found], now: datetime) -> None:
+    """They were mended, and are not found any more."""
+    for one in found:
+        session.execute(_ONE.values(resolved_at=now), {"named": _key(source, one)})
 
 
 def opened_by(session: Session, began_at: datetime) -> list[Finding]:
