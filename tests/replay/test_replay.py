@@ -12,7 +12,6 @@ import pytest
 from temporalio import workflow
 from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import (
     Interceptor,
     Replayer,
@@ -29,6 +28,7 @@ from temporalio.workflow import _Definition as Definition
 
 import workflows.subscription
 from activities.registry import build_activities
+from perennial.config import Settings
 from perennial.contracts.activities import Record
 from perennial.domain.catalog import PlanTerms
 from perennial.domain.gift import GiftDueKind
@@ -36,6 +36,7 @@ from perennial.domain.one_off import OneOffDueKind
 from perennial.domain.subscription.due import DueKind
 from perennial.domain.subscription.effects import Decision
 from perennial.gateways.enabled import Gateways
+from perennial.temporal.converter import data_converter
 from tests.replay import histories
 from worker import SANDBOX
 from workflows import signboard
@@ -51,7 +52,7 @@ def replayer(runner: WorkflowRunner, *interceptors: Interceptor) -> Replayer:
     return Replayer(
         workflows=WORKFLOWS,
         workflow_runner=runner,
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(Settings(_env_file=None)),
         interceptors=interceptors,
     )
 

@@ -14,7 +14,7 @@ from perennial.engine.checkout_submission import ask_again
 from tests.api.asking import Api
 from tests.support.log_lines import logged
 from tests.support.stage import Stage, eventually
-from tests.web.shopping import HERE, Shopper
+from tests.web.shopping import HERE, Page, Shopper
 from tests.web.test_checkout import ASKS, MASTERCARD, POOR, VISA, charged, checkout
 
 EMPTY = "pm_card_declines_charges_2_to_99"
@@ -33,6 +33,14 @@ async def owing(stage: Stage, card: str = EMPTY) -> tuple[str, str, str]:
 
 def link(settings: Settings, invoice: str) -> str:
     return links.pay_url(settings, invoice).replace(links.public_url(settings), HERE)
+
+
+async def at_bank(shopper: Shopper, place: str) -> tuple[Page, str]:
+    """The page that waits for the bank, and what says yes there; the bank's page is open."""
+    await shopper.open(place)
+    waiting = await shopper.send(ASKS)
+    bank = await shopper.go_to_bank()
+    return waiting, next(action for action in bank.actions if "outcome=pass" in action)
 
 
 async def test_the_link_of_a_mail_pays_its_invoice(shopper: Shopper, stage: Stage) -> None:
@@ -103,10 +111,7 @@ async def test_a_bank_that_was_answered_and_has_told_nobody_is_asked_when_the_cu
 ) -> None:
     """Its webhook is lost, and the way back to us was closed: what the bank has said is true all the same."""
     _, sub, invoice = await owing(stage)
-    await shopper.open(link(stage.engine.settings, invoice))
-    before = await shopper.send(ASKS)
-    bank = await shopper.go_to_bank()
-    yes = next(action for action in bank.actions if "outcome=pass" in action)
+    before, yes = await at_bank(shopper, link(stage.engine.settings, invoice))
     await shopper.browser.post(yes, follow_redirects=False)
     shopper.turn_to(before)
     await shopper.go_to_bank()
@@ -120,10 +125,7 @@ async def test_a_payment_that_arrives_in_the_middle_of_a_look_is_not_asked_for_a
 ) -> None:
     """The invoice is read just before it is paid, and whatever is read after that statement just after it."""
     _, sub, invoice = await owing(stage)
-    await shopper.open(link(stage.engine.settings, invoice))
-    waiting = await shopper.send(ASKS)
-    bank = await shopper.go_to_bank()
-    yes = next(action for action in bank.actions if "outcome=pass" in action)
+    waiting, yes = await at_bank(shopper, link(stage.engine.settings, invoice))
     standing = await look(stage.engine, waiting.actions[0].rpartition("/")[2])
     assert standing.step is Step.BANK
     loop = asyncio.get_running_loop()
