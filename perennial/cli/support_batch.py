@@ -73,7 +73,7 @@ def batch_reset(
 
     async def work(engine: Engine) -> tuple[Progress, list[Item]]:
         made = await _begun(engine, batch, meant, asking)
-        note(f"{made.batch.id}: {made.total} subscriptions")
+        note(f"{made.batch.id}: {made.total} subscription{'' if made.total == 1 else 's'}")
         made = await _watched(engine, made)
         return made, await _items(engine, made.batch.id)
 

@@ -71,8 +71,9 @@ async def test_it_is_shown_then_done_and_written_down(faulty: Engine, api: Api) 
         assert (of_all["action"], of_all["outcome"]) == ("batch_reset", "resetting: 2 of 2 to go")
         listed = (await api.get(BATCHES, status="completed", limit=100)).json()["data"]
         assert begun["id"] in [batch["id"] for batch in listed]
-        problem(await api.post(f"{path}/go", WHY), 409, "conflict")
-        problem(await api.post(f"{path}/cancel", WHY), 409, "conflict")
+        for again in ("go", "cancel"):
+            refused = problem(await api.post(f"{path}/{again}", WHY), 409, "conflict")
+            assert refused["detail"].endswith("the batch is completed")
 
 
 async def test_nothing_else_is_begun_once_it_is_canceled(faulty: Engine, api: Api) -> None:

@@ -1,20 +1,22 @@
 """Resetting many: what a build has decided, what a query finds; again, and there is nothing left to do."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from temporalio import workflow
 
+from activities import batch_resets as activity
 from perennial.checks.look import look_at
 from perennial.contracts.activities import Record
+from perennial.contracts.workflows import BatchTurned
 from perennial.domain.errors import InvalidInput
 from perennial.domain.subscription.effects import Decision
 from perennial.engine.context import Engine
 from perennial.engine.ids import new_id
-from perennial.support import batch_resets
+from perennial.support import batch_pages, batch_resets
 from perennial.support.audit import Who
 from perennial.support.batch import Item, Meant, Outcome, found
 from perennial.support.batch_resets import Progress, Status
@@ -25,6 +27,7 @@ from tests.support.builds import at_rest, built, decided_by_another, promote
 from tests.support.retold import facts
 from tests.support.stage import Stage, at, eventually
 from workflows.effects import write
+from workflows.registry import WORKFLOWS
 from workflows.subscription import SubscriptionWorkflow
 
 NOW = "2026-03-10 10:00"
@@ -203,3 +206,48 @@ async def test_a_worker_killed_in_the_middle_of_a_page_resets_nobody_twice(
         "SELECT count(*) FROM support_actions WHERE subject = ANY(:ids) AND outcome IS NULL", ids=subs
     )
     assert cut_off == 1
+
+
+async def test_who_was_not_shown_as_to_be_reset_is_left_alone(faulty: Engine, stage: Stage) -> None:
+    """Let go, it resets those it has shown, although the others could be by now."""
+    async with decided_by_another(stage) as (build, subs):
+        looked = await batch_resets.create(faulty, Meant(build=build))
+        await gone_through(stage, looked)
+        await stage.execute("UPDATE batch_reset_items SET outcome = 'refused' WHERE subscription_id = :id", id=subs[0])
+        how, items = await gone_through(stage, await batch_resets.let_go(faulty, looked.batch.id, TESTER))
+        assert (how, [item.outcome for item in items]) == (Status.COMPLETED, [Outcome.REFUSED, Outcome.RESET])
+        assert await stage.rows("SELECT id FROM support_actions WHERE subject = :id", id=subs[0]) == []
+
+
+async def test_a_page_stops_where_the_batch_is_canceled(
+    faulty: Engine, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with decided_by_another(stage) as (build, subs):
+        pass
+    begun = await batch_resets.create(faulty, Meant(build=build))
+
+    async def look_and_cancel(_engine: Engine, _workflows: object, subscription: str, _build: object) -> Item:
+        await batch_resets.cancel(faulty, begun.batch.id, TESTER)
+        return Item(subscription, Outcome.WOULD_RESET)
+
+    monkeypatch.setattr(batch_pages, "look", look_and_cancel)
+    turned = await batch_pages.turn_page(faulty, WORKFLOWS, begun.batch.id)
+    assert (turned.status, turned.done, turned.total, turned.goes_on) == (Status.CANCELED, 1, len(subs), False)
+
+
+async def test_a_batch_let_go_just_when_its_look_is_over_goes_on(
+    faulty: Engine, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has not ended yet: no second one is begun, and the first must not end."""
+    original = activity.turn_page
+
+    async def turn_page(engine: Engine, workflows: Sequence[type], batch: str) -> BatchTurned:
+        turned = await original(engine, workflows, batch)
+        if turned.status == Status.LOOKED:
+            await batch_resets.let_go(engine, batch, TESTER)
+        return turned
+
+    async with decided_by_another(stage) as (build, _):
+        monkeypatch.setattr(activity, "turn_page", turn_page)
+        how, items = await gone_through(stage, await batch_resets.create(faulty, Meant(build=build)))
+        assert (how, [item.outcome for item in items]) == (Status.COMPLETED, [Outcome.RESET] * 2)
