@@ -94,18 +94,23 @@ def test_twenty_subscriptions_live_through_everything(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_with_the_second_lock_and_the_look_up_off_charges_are_duplicated(tmp_path: Path) -> None:
-    """Before it counts, it is shown that it can fail."""
+    """Before it counts, it is shown that it can fail.
+
+    On which charges a storm falls depends on how quick the machine is, so there is none. One bank in this population
+    loses the first answer to each charge by itself: with the defect, both charges of that person are taken twice.
+    """
+    banks = Counter(person.token.partition(":")[0] for group in populate(8, 1, 2) for person in group.people)
+    assert banks["pm_card_captures_then_times_out"] == 1
     done = _chaos(
         tmp_path,
-        *("--subscriptions", "8", "--months", "1", "--faults", "gateway_timeout"),
+        *("--subscriptions", "8", "--months", "1", "--seed", "2", "--faults", "none"),
         **{defects.VARIABLE: "charge_without_locks"},
     )
     assert done.returncode == 1, done.stdout + done.stderr
     figures = _figures(tmp_path)
     assert figures["planted_defect"] == "charge_without_locks"
-    assert figures["duplicate_charges"] > 0
-    honest = figures["charges_due"] - figures["missed_charges"]
-    assert figures["charges_captured"] == honest + figures["duplicate_charges"]
+    assert figures["duplicate_charges"] == 2
+    assert figures["charges_captured"] == figures["charges_due"] + 2
     assert figures["gateway_agrees"] is False
     assert "A defect was planted: charge_without_locks" in done.stdout
     assert "It is NOT right." in done.stdout
