@@ -54,7 +54,9 @@ async def test_lateness_is_from_the_due_instant_to_the_invoice(engine: Engine) -
     real, seconds = Counter("perennial_renewals_total", clock="real"), Counter("perennial_renewal_lateness_seconds_sum")
     short, long = (Counter("perennial_renewal_lateness_seconds_bucket", le=le) for le in ("30.0", "60.0"))
     metrics.billed(task, due.at + timedelta(seconds=42))
-    assert (real.grown, seconds.grown, short.grown, long.grown) == (1, 42, 0, 1)
+    assert (real.grown, short.grown, long.grown) == (1, 0, 1)
+    # A difference of two sums of floats: what was renewed in this process before is in both.
+    assert seconds.grown == pytest.approx(42)
     first = replace(task, effect=replace(bill, draft=replace(bill.draft, reason="first_period")))
     metrics.billed(first, due.at)
     assert real.grown == 1, "a first period is no renewal"
