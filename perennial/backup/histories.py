@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from perennial.contracts.workflows import CREDIT_NOTE, GIFT, INVOICE, SUBSCRIPTION
-from perennial.engine.context import Engine, temporal_call
+from perennial.engine.context import Engine, list_runs, temporal_call
 
 _SINCE = (
     f"WorkflowType IN ('{SUBSCRIPTION}', '{GIFT}', '{INVOICE}', '{CREDIT_NOTE}') AND "
@@ -55,12 +55,8 @@ async def done_since(engine: Engine, since: datetime) -> list[Done]:
 
 
 async def _histories(engine: Engine, since: datetime) -> AsyncIterator[WorkflowHistory]:
-    runs = engine.temporal.list_workflows(_SINCE.format(since=since.astimezone(UTC), queue=engine.settings.task_queue))
-    while True:
-        try:
-            run = await temporal_call(anext(runs))
-        except StopAsyncIteration:
-            return
+    query = _SINCE.format(since=since.astimezone(UTC), queue=engine.settings.task_queue)
+    async for run in list_runs(engine, query):
         handle = engine.temporal.get_workflow_handle(run.id, run_id=run.run_id)
         yield await temporal_call(handle.fetch_history())
 

@@ -39,7 +39,7 @@ from perennial.contracts.workflows import (
 )
 from perennial.db.models import Base, BatchReset, CreditNote, Gift, OneOffInvoice, PlanMigration, Subscription
 from perennial.domain.errors import CommandRefused, InvalidInput, NotFound
-from perennial.engine.context import Engine, temporal_call
+from perennial.engine.context import Engine, list_runs, temporal_call
 from perennial.temporal.codec import KEY_ID
 
 _TYPES = (SUBSCRIPTION, GIFT, INVOICE, CREDIT_NOTE, PLAN_MIGRATION, BATCH_RESET, BOOKKEEPING, RECONCILIATION)
@@ -161,12 +161,7 @@ def _quiet() -> Runtime:
 
 
 async def _histories(engine: Engine, query: str) -> AsyncIterator[tuple[str, WorkflowHistory]]:
-    runs = engine.temporal.list_workflows(query)
-    while True:
-        try:
-            run = await temporal_call(anext(runs))
-        except StopAsyncIteration:
-            return
+    async for run in list_runs(engine, query):
         handle = engine.temporal.get_workflow_handle(run.id, run_id=run.run_id)
         yield run.run_id, await temporal_call(handle.fetch_history())
 

@@ -16,7 +16,7 @@ from perennial.checks.look import Failing, Run, look_at, task_failure
 from perennial.checks.walk import lateness
 from perennial.checks.workflows import running_workflows
 from perennial.contracts.workflows import SUBSCRIPTION
-from perennial.engine.context import Engine
+from perennial.engine.context import Engine, list_runs
 
 _WIDTH = 20
 # As many are looked into; who has more of them looks at one and finds the cause of all.
@@ -110,7 +110,7 @@ async def find_stuck(engine: Engine) -> list[Stuck]:
     running = await running_workflows(engine)
     live = await engine.read(lambda session: set(session.scalars(_LIVE)))
     silent = sorted(live - running)[:ASKED_AT_MOST]
-    failing = [run.id async for run in engine.temporal.list_workflows(_FAILING_TASKS, limit=ASKED_AT_MOST)]
+    failing = [run.id async for run in list_runs(engine, _FAILING_TASKS, ASKED_AT_MOST)]
     suspects = await engine.read(lambda session: _suspects(session, engine, [*silent, *failing]))
     lost = await engine.read(lambda session: _rowless(session, running))
     width = asyncio.Semaphore(_WIDTH)

@@ -12,6 +12,8 @@ from perennial.domain.subscription.effects import Credit
 
 # The name under which a worker tells its workflows where the dashboard is (`workflow.extern_functions`).
 DASHBOARD_URL = "perennial_dashboard_url"
+# The memo of a workflow that was started again from a row: the run that had written it.
+AFTER_RUN = "AfterRun"
 SUBSCRIPTION = "Subscription"
 GIFT = "Gift"
 BOOKKEEPING = "Bookkeeping"

@@ -1,7 +1,7 @@
 """What a use-case needs: sessions, a Temporal client, gateways, a clock. Opened once a process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -116,6 +116,17 @@ async def temporal_call(call: Awaitable[T]) -> T:
         raise EngineUnavailable(message) from error
 
 
+async def list_runs(engine: Engine, query: str, limit: int | None = None) -> AsyncIterator[WorkflowExecution]:
+    """What the visibility store finds, newest first. It lags a little: a run of this moment may not be there yet.
+
+    Raises:
+        EngineUnavailable: Temporal is away.
+    """
+    found = engine.temporal.list_workflows(query, limit=limit)
+    while run := await temporal_call(anext(found, None)):
+        yield run
+
+
 async def start_workflow(
     engine: Engine,
     kind: str,
@@ -124,6 +135,7 @@ async def start_workflow(
     summary: str,
     attributes: TypedSearchAttributes | None = None,
     signal: str | None = None,
+    memo: Mapping[str, str] | None = None,
 ) -> WorkflowHandle[Any, Any]:
     """Start a workflow; one of this id that runs is left alone, but for the `signal`.
 
@@ -139,6 +151,7 @@ async def start_workflow(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=attributes,
             start_signal=signal,
+            memo=memo,
             static_summary=summary,
             rpc_timeout=RPC_TIMEOUT,
         )

@@ -1,7 +1,7 @@
 """Starting subscription workflows and talking to them, repairing what is missing on the way."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial.contracts.views import SubscriptionView, view_of
-from perennial.contracts.workflows import SUBSCRIPTION, SubscriptionInput
+from perennial.contracts.workflows import AFTER_RUN, SUBSCRIPTION, SubscriptionInput
 from perennial.db.models import Subscription, TestClock
 from perennial.db.repositories import records
 from perennial.domain.errors import CommandRefused, EngineUnavailable, PerennialError, SubscriptionEnded
@@ -57,14 +57,22 @@ def summary_of(state: State) -> str:
 
 async def start(engine: Engine, state: State) -> None:
     """Start the workflow of a subscription; one that runs is left alone."""
-    await start_workflow(
-        engine, SUBSCRIPTION, SubscriptionInput(state), state.id, summary_of(state), attributes_of(state)
-    )
+    await _start(engine, state)
 
 
 async def repair(engine: Engine, row: Subscription) -> None:
     """Start the workflow again whose row lives, from the state that was recorded last."""
-    await start(engine, await revived(engine, row))
+    await _start(engine, await revived(engine, row), _after(row))
+
+
+async def _start(engine: Engine, state: State, memo: Mapping[str, str] | None = None) -> None:
+    start, summary = SubscriptionInput(state), summary_of(state)
+    await start_workflow(engine, SUBSCRIPTION, start, state.id, summary, attributes_of(state), memo=memo)
+
+
+def _after(row: Subscription) -> Mapping[str, str]:
+    """Temporal does not connect the runs of a workflow that has ended and was started again."""
+    return {AFTER_RUN: row.run_id}
 
 
 async def revived(engine: Engine, row: Subscription) -> State:
@@ -114,6 +122,7 @@ async def _revive(
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=attributes_of(state),
         static_summary=summary_of(state),
+        memo=_after(row),
     )
     return await _accepted(
         engine.temporal.start_update_with_start_workflow(

@@ -9,6 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from perennial.contracts.workflows import AFTER_RUN
 from perennial.domain.errors import CommandRefused
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
 
@@ -77,17 +78,35 @@ async def line_of(engine: Engine, subscription: str) -> Line:
         NoHistory: Temporal keeps none (any more).
         EngineUnavailable: Temporal is away.
     """
+    line = await _leading_to(engine, subscription, await current_run(engine, subscription))
+    if line is None:
+        raise NoHistory(subscription)
+    return line
+
+
+async def line_before(engine: Engine, line: Line) -> Line | None:
+    """The one after whose end this one was started from the row, or reactivated. None when none is kept.
+
+    Raises:
+        EngineUnavailable: Temporal is away.
+    """
+    start = line.runs[0].events[0].workflow_execution_started_event_attributes
+    memo = start.memo.fields.get(AFTER_RUN)
+    if memo is None:
+        return None
+    [run_id] = await engine.temporal.data_converter.decode([memo], [str])
+    return await _leading_to(engine, line.subscription, run_id)
+
+
+async def _leading_to(engine: Engine, subscription: str, run_id: str) -> Line | None:
     runs: list[Run] = []
-    run_id = await current_run(engine, subscription)
     while run_id:
         run = await fetch(engine, subscription, run_id)
         if run is None:
             break
         runs.insert(0, run)
         run_id = run.continued_from
-    if not runs:
-        raise NoHistory(subscription)
-    return Line(subscription, tuple(runs), is_whole=not run_id)
+    return Line(subscription, tuple(runs), is_whole=not run_id) if runs else None
 
 
 async def current_run(engine: Engine, subscription: str) -> str:

@@ -21,8 +21,8 @@ from perennial.db.repositories import records
 from perennial.domain.errors import CommandRefused, EngineUnavailable, NotFound
 from perennial.domain.subscription import State
 from perennial.engine.context import RPC_TIMEOUT, Engine, temporal_call
-from perennial.support.histories import Line, NoHistory, current_run, line_of
-from perennial.support.steps import Step, steps_of
+from perennial.support.histories import Line, NoHistory, current_run, line_before, line_of
+from perennial.support.steps import steps_of
 
 _TRIES = 5
 _PAUSE_SECONDS = 0.2
@@ -73,7 +73,7 @@ async def _tried(engine: Engine, subscription: str) -> Rebuilt | None:
         if mark is None:
             raise NotFound("subscription", subscription) from None
         raise
-    told = _told(line, await steps_of(engine, line), await _beginning(engine, line))
+    told = await _told(engine, line)
     run_id, state = await _standing(engine, line, told.done)
     try:
         return await engine.write(lambda session: _write(session, line, mark, run_id, state, told))
@@ -90,23 +90,48 @@ def _mark(row: Subscription | None) -> tuple[str, int] | None:
 class _Told:
     """What the histories hold. What is `under_way` may be in the tables already: it is left as it is.
 
-    `is_all`: nothing else can have been written since `beginning`, so everything else is a mistake. What was started
-    again from its row, or reactivated, has lived before: that is no part of this line, and is left alone.
+    `beginning`: where they begin. `exact_from`: nothing else can have been written since, so all that came after it
+    otherwise is a mistake; None when not even the newest life is told whole.
     """
 
     done: tuple[Record, ...]
     under_way: tuple[Record, ...]
-    is_all: bool
     beginning: State
+    exact_from: State | None
 
 
-def _told(line: Line, steps: Sequence[Step], beginning: State) -> _Told:
+async def _told(engine: Engine, line: Line) -> _Told:
+    """With the lives before this one, if it was started again from its row, or reactivated."""
+    told = await _told_by(engine, line)
+    while line.is_whole and told.beginning.is_begun:
+        earlier = await line_before(engine, line)
+        if earlier is None:
+            break
+        line = earlier
+        told = _joined(await _told_by(engine, line), told)
+    return told
+
+
+async def _told_by(engine: Engine, line: Line) -> _Told:
+    steps = await steps_of(engine, line)
     records_of = [(step.is_done, step.task.record) for step in steps if step.task and step.task.record]
+    beginning = await _beginning(engine, line)
     return _Told(
         tuple(record for is_done, record in records_of if is_done),
         tuple(record for is_done, record in records_of if not is_done),
-        line.is_whole and all(step.task for step in steps),
         beginning,
+        beginning if line.is_whole and all(step.task for step in steps) else None,
+    )
+
+
+def _joined(earlier: _Told, later: _Told) -> _Told:
+    """What the earlier life did after the step from which the later one went on counts no more."""
+    last = later.beginning.step
+    return _Told(
+        (*(record for record in earlier.done if record.state.step <= last), *later.done),
+        (*(record for record in earlier.under_way if record.state.step <= last), *later.under_way),
+        earlier.beginning,
+        (earlier.exact_from or later.exact_from) if later.exact_from else None,
     )
 
 
@@ -144,10 +169,11 @@ def _write(
     elif columns:
         session.execute(update(Subscription).where(Subscription.id == row.id).values(**wanted, run_id=run_id))
     entries, spans = _tell(session, line.subscription, told.done)
-    dropped = _drop_others(session, line.subscription, told) if told.is_all else 0
+    dropped = _drop_others(session, line.subscription, told, told.exact_from) if told.exact_from else 0
     said = "written" if row is None else "corrected" if columns else "right"
-    is_whole = line.is_whole and not told.beginning.is_begun
-    return Rebuilt(line.subscription, said, columns, state.step, entries, spans, dropped, is_whole)
+    return Rebuilt(
+        line.subscription, said, columns, state.step, entries, spans, dropped, is_whole=not told.beginning.is_begun
+    )
 
 
 def _differing(row: Subscription, wanted: dict[str, Any], state: State) -> tuple[str, ...]:
@@ -169,9 +195,9 @@ def _tell(session: Session, subscription: str, written: Sequence[Record]) -> tup
     return sum(len(record.notes) for record in written), len({s.start for r in written for s in r.spans})
 
 
-def _drop_others(session: Session, subscription: str, told: _Told) -> int:
+def _drop_others(session: Session, subscription: str, told: _Told, start: State) -> int:
     """What a bug wrote and a reset has told otherwise: it is in the tables, and in no history that still counts."""
-    written, start = (*told.done, *told.under_way), told.beginning
+    written = (*told.done, *told.under_way)
     known = {(record.state.step, position) for record in written for position in range(len(record.notes))}
     spans = {span.start for record in written for span in record.spans}
     entries = session.scalars(select(TimelineEntry).where(TimelineEntry.subject_id == subscription))

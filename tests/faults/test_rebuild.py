@@ -3,8 +3,10 @@
 import pytest
 
 from perennial.engine.context import Engine
+from perennial.support import histories
+from perennial.support.histories import Run, fetch, line_before, line_of
 from perennial.support.rebuild import rebuild
-from perennial.support.reset import planned
+from perennial.support.reset import planned, reset
 from perennial.support.steps import UnknownStep
 from tests.support.stage import Stage
 
@@ -18,18 +20,32 @@ async def a_life(stage: Stage) -> tuple[str, str]:
     return sub, clock
 
 
-async def is_kept(stage: Stage, sub: str) -> None:
-    """A stranger's entry goes, everything else stays."""
-    told, spans = await stage.timeline(sub), await stage.rows(SPANS, id=sub)
-    step = (await stage.state(sub)).step
+async def a_stranger(stage: Stage, sub: str, step: int) -> None:
     await stage.execute(
         "INSERT INTO timeline_entries (subject_id, step, position, at, kind, actor, data) "
         "VALUES (:id, :step, 7, now(), 'period_began', 'nobody', '{}')",
         id=sub,
-        step=step + 1,
+        step=step,
     )
+
+
+async def life_before(engine: Engine, sub: str) -> str:
+    """The id of its last run."""
+    earlier = await line_before(engine, await line_of(engine, sub))
+    assert earlier is not None
+    return earlier.current.id
+
+
+async def is_told_again(stage: Stage, sub: str) -> None:
+    """Of both lives: what is gone comes back, a stranger's entry goes, everything else stays."""
+    told, spans, state = await stage.timeline(sub), await stage.rows(SPANS, id=sub), await stage.state(sub)
+    assert len(spans) > 2
+    await stage.execute("DELETE FROM service_spans WHERE subscription_id = :id AND starts_at < '2026-03-01'", id=sub)
+    await stage.execute("DELETE FROM timeline_entries WHERE subject_id = :id AND at < '2026-03-01'", id=sub)
+    await a_stranger(stage, sub, step=1)
+    await a_stranger(stage, sub, step=state.step + 1)
     done = await rebuild(stage.engine, sub)
-    assert (done.dropped, done.is_whole) == (1, False)
+    assert (done.row, done.dropped, done.is_whole) == ("right", 2, True)
     assert (await stage.timeline(sub), await stage.rows(SPANS, id=sub)) == (told, spans)
     with pytest.raises(UnknownStep, match="belongs to a history that has ended"):
         await planned(stage.engine, sub, to="renewal 2026-02-28")
@@ -40,13 +56,46 @@ async def test_a_life_that_was_started_again_from_its_row(engine: Engine) -> Non
     sub, clock = await a_life(stage)
     await stage.handle(sub).terminate("an operator's mistake")
     await stage.advance(clock, "2026-04-15 10:00")
-    await is_kept(stage, sub)
+    await is_told_again(stage, sub)
 
 
-async def test_one_that_was_reactivated(engine: Engine) -> None:
+async def test_one_that_was_reactivated_twice(engine: Engine) -> None:
     stage = Stage(engine)
     sub, clock = await a_life(stage)
-    await stage.send(sub, "cancel", when="now")
-    await stage.send(sub, "reactivate")
-    await stage.advance(clock, "2026-05-15 10:00")
-    await is_kept(stage, sub)
+    for until in ("2026-05-15 10:00", "2026-06-20 10:00"):
+        await stage.send(sub, "cancel", when="now")
+        await stage.send(sub, "reactivate")
+        await stage.advance(clock, until)
+    await is_told_again(stage, sub)
+
+
+async def test_the_way_that_a_reset_had_left_is_no_life_before(engine: Engine) -> None:
+    stage = Stage(engine)
+    sub, clock = await a_life(stage)
+    left = await line_of(engine, sub)
+    done = await reset(engine, await planned(engine, sub, to="renewal 2026-02-28"), why="a test")
+    await stage.handle(sub).terminate("an operator's mistake")
+    await stage.advance(clock, "2026-04-15 10:00")
+    assert await life_before(engine, sub) == done.run_id != left.current.id
+    await is_told_again(stage, sub)
+
+
+async def test_what_an_earlier_life_has_led_to_stays_when_its_history_is_gone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(engine)
+    sub, clock = await a_life(stage)
+    await stage.handle(sub).terminate("an operator's mistake")
+    await stage.advance(clock, "2026-04-15 10:00")
+    run_id = await life_before(engine, sub)
+
+    async def fetched(engine: Engine, subscription: str, asked: str) -> Run | None:
+        """As when Temporal's retention has passed."""
+        return None if asked == run_id else await fetch(engine, subscription, asked)
+
+    monkeypatch.setattr(histories, "fetch", fetched)
+    told, spans, state = await stage.timeline(sub), await stage.rows(SPANS, id=sub), await stage.state(sub)
+    await a_stranger(stage, sub, step=state.step + 1)
+    done = await rebuild(engine, sub)
+    assert (done.row, done.dropped, done.is_whole) == ("right", 1, False)
+    assert (await stage.timeline(sub), await stage.rows(SPANS, id=sub)) == (told, spans)
