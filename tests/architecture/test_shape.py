@@ -68,6 +68,22 @@ def test_every_top_folder_says_what_it_is(files: list[Path], root: Path) -> None
     assert [top for top in sorted(tops) if not top.startswith(".") and not (root / top / "README.md").exists()] == []
 
 
+def test_the_map_of_a_folder_is_its_files(files: list[Path], root: Path) -> None:
+    """Where a README has a table of files, each module stands in it, and nothing that is gone."""
+    wrong = []
+    for readme in (path for path in files if path.name == "README.md"):
+        table = re.search(r"^\| (?:file|folder) \|.*?(?=\n\n|\Z)", readme.read_text(), re.MULTILINE | re.DOTALL)
+        if table is None:
+            continue
+        firsts = [row.split("|")[1] for row in table[0].splitlines()]
+        named = {name for first in firsts for name in re.findall(r"`([^`]+)`", first)}
+        modules = {path.name for path in readme.parent.glob("*.py") if not path.name.startswith("__")}
+        wrong += [f"{readme.relative_to(root)}: it says nothing of {name}" for name in sorted(modules - named)]
+        gone = [name for name in sorted(named) if not list(readme.parent.glob(name))]
+        wrong += [f"{readme.relative_to(root)}: there is no {name}" for name in gone]
+    assert wrong == []
+
+
 def test_the_four_root_names_are_ours(root: Path, tmp_path: Path) -> None:
     """Generic names: another library in the environment must not take their place, whatever folder one stands in."""
     code = "import importlib.util as u, sys; print(*[u.find_spec(name).origin for name in sys.argv[1:]], sep='\\n')"
