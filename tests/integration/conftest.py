@@ -18,6 +18,8 @@ from perennial.cli.main import run
 from perennial.cli.migrations import upgrade
 from perennial.engine.context import Engine, open_engine
 from perennial.gateways.registry import prepare_gateway
+from perennial.notifications.mailbox import LocalMailbox
+from perennial.notifications.relay import Relay
 from perennial.stack import ChildProcess, Stack
 from tests.integration.world import World, populate
 from tests.support.paper_books import open_books
@@ -40,11 +42,15 @@ async def paper_books(stack: Stack) -> AsyncIterator[Engine]:
 
 @pytest.fixture(scope="session")
 async def healthy(own_stack: Stack) -> World:
-    """The population, its worker gone and its database closed, so that it can be copied."""
+    """The population, told everything, its worker gone and its database closed, so that it can be copied."""
     engine = await open_engine(own_stack.settings(), lazy=False)
     prepare_gateway(engine.gateway)
     async with build_worker(engine):
         world = await populate(engine)
+    # Undelivered, it would be ill as soon as its first copy is five minutes old.
+    relay = Relay(engine.sessions, (LocalMailbox(engine.sessions, engine.clock),), engine.clock)
+    while relay.run_once():
+        pass
     engine.close()
     return world
 

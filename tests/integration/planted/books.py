@@ -155,13 +155,13 @@ BOOKS = (
     Defect(
         "messages_are_delivered",
         "nobody delivers",
-        ("UPDATE outbox_messages SET next_attempt_at = now() - interval '1 hour'",),
-        "not delivered after 0 attempts",
+        ("UPDATE outbox_messages SET delivered_at = NULL, next_attempt_at = now() - interval '1 hour'",),
+        "not delivered after 1 attempts",
     ),
     Defect(
         "messages_are_delivered",
         "fails again and again",
-        ("UPDATE outbox_messages SET attempts = 9, last_error = 'no such mailbox' WHERE id = 1",),
+        ("UPDATE outbox_messages SET delivered_at = NULL, attempts = 9, last_error = 'no such mailbox' WHERE id = 1",),
         "no such mailbox",
     ),
 )
