@@ -50,6 +50,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("payment_overdue", "invoice_number amount currency", may="pay_url"),
     _kind("payment_action_required", "invoice_number amount currency action_url", may="pay_url"),
     _kind("refund_sent", "amount currency", may="invoice_number"),
+    _kind("refund_credited", "amount currency", may="invoice_number"),
     _kind("card_expiring", "brand last4 exp_month exp_year"),
     _kind("card_updated", "brand last4 exp_month exp_year"),
     _kind("usage_alert", "plan feature share used limit ends_at"),

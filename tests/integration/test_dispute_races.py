@@ -57,6 +57,15 @@ class Charge:
             return int(found.scalar_one())
 
     @property
+    def told_as_credit(self) -> int:
+        """What the customer is told of refunds that have become credit."""
+        return self.count(
+            "SELECT coalesce(sum(CAST(m.payload->>'amount' AS integer)), 0) FROM outbox_messages m "
+            "JOIN payment_attempts a ON a.customer_id = m.customer_id "
+            "WHERE m.kind = 'refund_credited' AND a.id = :attempt"
+        )
+
+    @property
     def promised(self) -> int:
         return self.count("SELECT coalesce(sum(amount), 0) FROM refunds WHERE attempt_id = :attempt")
 
@@ -131,7 +140,7 @@ async def test_a_refund_that_fails_after_the_dispute_is_lost_is_not_credit_as_we
     for _ in range(2):
         with unit_of_work(charge.engine.sessions) as session:
             credit_notes.finish(session, refunds[0], "re_1", NOW, succeeded=False)
-    assert (charge.credit(), charge.losses) == (0, 0)
+    assert (charge.credit(), charge.losses, charge.told_as_credit) == (0, 0, 0)
 
 
 async def test_a_refund_that_fails_while_the_dispute_is_decided_is_given_once(charge: Charge) -> None:
@@ -160,6 +169,7 @@ async def test_a_refund_that_fails_late_loses_no_more_than_was_given_twice(charg
     with unit_of_work(charge.engine.sessions) as session:
         credit_notes.finish(session, refunds[0], "re_1", NOW, succeeded=False)
     assert (charge.credit(), charge.losses) == (charge.amount - lost, 0)
+    assert charge.told_as_credit == charge.amount - lost
 
 
 async def test_news_of_one_dispute_from_many_sides_is_booked_once(charge: Charge) -> None:

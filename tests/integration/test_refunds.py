@@ -63,6 +63,15 @@ def balance(debt: Debt) -> int:
     return sum(row.balance for row in debt.rows("SELECT balance FROM credit_balances WHERE customer_id = :id"))
 
 
+def told(debt: Debt) -> list[tuple[str, int]]:
+    """What the customer is told of refunds, in order, with the amount."""
+    messages = debt.rows(
+        "SELECT kind, CAST(payload->>'amount' AS integer) FROM outbox_messages "
+        "WHERE customer_id = :id AND kind LIKE 'refund%' ORDER BY id"
+    )
+    return [(kind, amount) for kind, amount in messages]
+
+
 def refunded(debt: Debt) -> dict[str, int]:
     return {name: capture.refunded for name, capture in debt.captures()}
 
@@ -136,6 +145,7 @@ async def test_a_pending_refund_that_fails_is_the_customers_credit(two: Engine) 
     assert [row.status for row in rows(debt)] == ["failed"]
     assert (balance(debt), refunded(debt)) == (600, {FIRST: 0})
     assert debt.cash() == {f"cash:{FIRST}": AMOUNT}
+    assert told(debt) == [("refund_credited", 600)]
 
 
 async def test_a_webhook_that_never_comes_is_made_good_by_a_look(two: Engine) -> None:
@@ -192,15 +202,16 @@ async def test_a_refund_that_comes_back_is_the_customers_credit_once(two: Engine
     debt = paid(two)
     credit(debt, 600)
     assert debt.cash() == {f"cash:{FIRST}": AMOUNT - 600}
-    told = returned(debt)
-    assert [event["kind"] for event in told] == ["refund_failed"]
-    again = [told[0] | {"id": f"evt_{uuid4().hex}"}]
-    assert await deliver(two, FIRST, [*told, *told, *again]) == [True, False, True]
+    events = returned(debt)
+    assert [event["kind"] for event in events] == ["refund_failed"]
+    again = [events[0] | {"id": f"evt_{uuid4().hex}"}]
+    assert await deliver(two, FIRST, [*events, *events, *again]) == [True, False, True]
     assert [row.status for row in rows(debt)] == ["failed"]
     assert (balance(debt), refunded(debt)) == (600, {FIRST: 0})
     assert debt.cash() == {f"cash:{FIRST}": AMOUNT}
     [note] = debt.rows("SELECT total, refunded, credited FROM credit_notes WHERE customer_id = :id")
     assert tuple(note) == (600, 0, 600)
+    assert told(debt) == [("refund_sent", 600), ("refund_credited", 600)]
 
 
 async def test_late_news_that_it_was_sent_does_not_take_the_credit_away(two: Engine) -> None:

@@ -288,7 +288,7 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
     note, currency, customer = refund.credit_note_id, refund.currency, refund.customer_id
     if succeeded:
         posting = refund_sent(refund.key, note, currency, refund.gateway, refund.amount)
-        _tell_that_it_is_sent(session, refund, at)
+        _tell(session, refund, "refund_sent", refund.amount, at)
     else:
         if was == PENDING:
             posting = refund_failed(refund.key, note, currency, customer, refund.amount)
@@ -303,13 +303,15 @@ def finish(session: Session, refund: PendingRefund, gateway_ref: str, at: dateti
         )
     ledger.post(session, posting, at)
     if not succeeded:
-        disputes.take_late_credit(session, refund.key, refund.invoice_id, at)
+        taken = disputes.take_late_credit(session, refund.key, refund.invoice_id, at)
+        if taken < refund.amount:
+            _tell(session, refund, "refund_credited", refund.amount - taken, at)
     return True
 
 
-def _tell_that_it_is_sent(session: Session, refund: PendingRefund, at: datetime) -> None:
-    data = {"invoice": refund.invoice_id, "amount": str(refund.amount), "currency": refund.currency}
-    message = Message(keys.notify("refund_sent", refund.key), "refund_sent", data)
+def _tell(session: Session, refund: PendingRefund, kind: str, amount: int, at: datetime) -> None:
+    data = {"invoice": refund.invoice_id, "amount": str(amount), "currency": refund.currency}
+    message = Message(keys.notify(kind, refund.key), kind, data)
     records.write_messages(
         session, (message,), at, customer_id=refund.customer_id, subscription_id=refund.subscription_id
     )

@@ -148,18 +148,23 @@ def _credit_taken(session: Session, row: Dispute, attempt: PaymentAttempt, invoi
     return credits.take_back(session, row.customer_id, row.currency, grants, twice - row.credit_taken, row.id, at)
 
 
-def take_late_credit(session: Session, refund_key: str, invoice_id: str, at: datetime) -> None:
+def take_late_credit(session: Session, refund_key: str, invoice_id: str, at: datetime) -> int:
     """A refund has failed and become credit: what a lost dispute had given already is taken back. The invoice is
     locked.
+
+    Answers how much that was, in minor units.
     """
+    total = 0
     refunded = select(Refund.attempt_id).where(Refund.key == refund_key).scalar_subquery()
     of_charge = select(Dispute).where(Dispute.attempt_id == refunded, Dispute.status == LOST.value)
     for row in session.scalars(of_charge.order_by(Dispute.id)).all():
         attempt, invoice = session.get_one(PaymentAttempt, row.attempt_id), session.get_one(Invoice, invoice_id)
         taken = _credit_taken(session, row, attempt, invoice, at)
         row.credit_taken += taken
+        total += taken
         key = f"{row.key}:{refund_key}"
         ledger.post(session, dispute_credit_taken(key, row.id, row.currency, row.customer_id, taken), at)
+    return total
 
 
 def taken_of_charges(session: Session, attempt_ids: Sequence[str]) -> dict[str, int]:
