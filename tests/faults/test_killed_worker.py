@@ -38,6 +38,24 @@ class Herd:
         return await asyncio.gather(*(one(step) for step in steps))
 
 
+async def _gathered(engine: Engine) -> tuple[Herd, list[str], list[str], list[str]]:
+    """Those who renew, whose retry is asked for, who leave. All renew at one instant, which is still ahead.
+
+    The machine's clock at the edge says a week ago, so the second period begins for real in some seconds. A machine that
+    was too slow for that gathers another herd, with more time.
+    """
+    ahead = timedelta(seconds=16)
+    while True:
+        renewal = datetime.now(UTC).replace(microsecond=0) + ahead
+        herd = Herd(Stage(replace(engine, clock=lambda renewal=renewal: renewal - WEEK)))
+        parts = await asyncio.gather(
+            herd.join(BILL), herd.join(COLLECT, "pm_card_declines_charges_2_to_2"), herd.join(CREDIT)
+        )
+        if datetime.now(UTC) < renewal:
+            return herd, *parts
+        ahead *= 2
+
+
 async def _renewed(stage: Stage, subscription: str) -> None:
     """The first attempt at the second period has an outcome."""
 
@@ -68,14 +86,8 @@ async def test_a_worker_killed_between_any_two_steps_charges_once(
     plan.write_text("{}")
     first = workers(str(plan), str(marks))
 
-    # The machine's clock at the edge says a week ago, so the second period begins for real in a few seconds.
-    renewal = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=16)
-    herd = Herd(Stage(replace(faulty, clock=lambda: renewal - WEEK)))
-    renewing, retrying, leaving = await asyncio.gather(
-        herd.join(BILL), herd.join(COLLECT, "pm_card_declines_charges_2_to_2"), herd.join(CREDIT)
-    )
+    herd, renewing, retrying, leaving = await _gathered(faulty)
     assert first.is_running
-    assert datetime.now(UTC) < renewal, "the herd has gathered in time"
     first.kill()
     plan.write_text(json.dumps(herd.plan))
     stage = Stage(faulty)
