@@ -86,7 +86,10 @@ async def list_plan_migration_items(
 async def cancel_plan_migration(
     migration_id: str, engine: EngineDep, _: NamesDep, _body: Nothing | None = None
 ) -> PlanMigrationOut:
-    """Who has not been asked yet stays; what has been done or scheduled stands."""
+    """Who has not been asked yet stays; what has been done or scheduled stands.
+
+    Whoever has taken the command in (`pending`, code `command_pending`) carries it out: that answer is waited for.
+    """
     return _out(await plan_migrations.cancel(engine, migration_id))
 
 

@@ -38,6 +38,8 @@ class _Answer:
 async def turn_page(engine: Engine, migration_id: str, heartbeat: Callable[[], None] = lambda: None) -> bool:
     """Whether more may be left. Whoever does not answer waits behind the others.
 
+    Whoever has taken the command in will carry it out: that answer is waited for also when the migration is canceled.
+
     Raises:
         NotFound: the migration is not written down, or not yet.
         EngineUnavailable: nobody on the page has answered: turn it again a little later.
@@ -50,10 +52,12 @@ async def turn_page(engine: Engine, migration_id: str, heartbeat: Callable[[], N
 
     async def ask(subscription: str) -> bool:
         async with width:
+            if not await engine.read(lambda session: _is_wanted(session, migration_id, subscription)):
+                return True
             answer = await _move(engine, move, f"{migration_id}:{subscription}", subscription)
             await engine.write(lambda session: _note(session, migration_id, subscription, answer))
             heartbeat()
-            return answer is not None
+            return answer is not None and answer.status is not ItemStatus.PENDING
 
     answered = await asyncio.gather(*(ask(subscription) for subscription in subscriptions_of_page))
     if not any(answered):
@@ -66,8 +70,6 @@ def _begin(session: Session, engine: Engine, migration_id: str) -> tuple[Move, l
     row = session.get(PlanMigration, migration_id)
     if row is None:
         raise NotFound("plan migration", migration_id)
-    if row.status != MigrationStatus.RUNNING:
-        return None
     item = PlanMigrationItem
     waiting = select(item.subscription_id).where(item.migration_id == row.id, item.status == ItemStatus.PENDING)
     page = list(session.scalars(waiting.order_by(item.tries, item.subscription_id).limit(PAGE)))
@@ -76,6 +78,12 @@ def _begin(session: Session, engine: Engine, migration_id: str) -> tuple[Move, l
         session.execute(over.values(status=MigrationStatus.COMPLETED.value, finished_at=engine.clock()))
         return None
     return _move_of(row), page
+
+
+def _is_wanted(session: Session, migration_id: str, subscription: str) -> bool:
+    """False when the migration was canceled since the page was begun."""
+    item = session.get_one(PlanMigrationItem, (migration_id, subscription))
+    return item.status == ItemStatus.PENDING
 
 
 def _move_of(row: PlanMigration) -> Move:
@@ -91,11 +99,13 @@ def _move_of(row: PlanMigration) -> Move:
 
 
 async def _move(engine: Engine, move: Move, request_id: str, subscription: str) -> _Answer | None:
-    """None when there is no answer yet: it has been asked, or could not be, and is asked again under the same name."""
+    """None when it could not be asked, pending when it has taken the command in: it is asked again under that name."""
     done = _Answer(ItemStatus.MIGRATED if move.when is When.NOW else ItemStatus.SCHEDULED)
     try:
         await subscriptions.command(engine, subscription, "change_plan", move.command(request_id))
-    except (EngineUnavailable, CommandPending, ClockAdvancing, RPCError):
+    except CommandPending:
+        return _Answer(ItemStatus.PENDING, CommandPending.code)
+    except (EngineUnavailable, ClockAdvancing, RPCError):
         return None
     except (CommandRefused, InvalidInput) as refusal:
         if await engine.read(lambda session: _was_done(session, subscription, request_id)):
@@ -114,7 +124,8 @@ def _note(session: Session, migration_id: str, subscription: str, answer: _Answe
     item = update(PlanMigrationItem).where(
         PlanMigrationItem.migration_id == migration_id, PlanMigrationItem.subscription_id == subscription
     )
-    if answer is None:
-        session.execute(item.values(tries=PlanMigrationItem.tries + 1))
-    else:
-        session.execute(item.values(status=answer.status.value, code=answer.code, message=answer.message))
+    if answer is None or answer.status is ItemStatus.PENDING:
+        item = item.values(tries=PlanMigrationItem.tries + 1)
+    if answer is not None:
+        item = item.values(status=answer.status.value, code=answer.code, message=answer.message)
+    session.execute(item)

@@ -17,6 +17,7 @@ from perennial.domain.errors import Conflict, NotFound
 from perennial.engine.context import Engine, from_thread, start_workflow
 from perennial.engine.ids import new_id
 from perennial.engine.plan_moves import NewPlanMigration, resolve
+from perennial.engine.runs import CommandPending
 from perennial.ports import Page
 
 
@@ -160,7 +161,8 @@ def _status(migration: PlanMigration) -> ColumnElement[str]:
 
 
 async def cancel(engine: Engine, migration_id: str) -> Progress:
-    """Who has not been asked yet stays; what has been done or scheduled stands.
+    """Who has not been asked yet stays; what has been done or scheduled stands, and whoever has taken the command in is
+    waited for.
 
     Raises:
         Conflict: it is completed.
@@ -172,8 +174,10 @@ async def cancel(engine: Engine, migration_id: str) -> Progress:
             raise Conflict(migration_id, "the migration is completed")
         if migration.status == MigrationStatus.RUNNING:
             migration.status, migration.finished_at = MigrationStatus.CANCELED, engine.clock()
-            waiting = PlanMigrationItem.migration_id == migration_id, PlanMigrationItem.status == ItemStatus.PENDING
-            session.execute(update(PlanMigrationItem).where(*waiting).values(status=ItemStatus.CANCELED.value))
+            item = PlanMigrationItem
+            has_it = item.code.is_not_distinct_from(CommandPending.code)
+            waiting = item.migration_id == migration_id, item.status == ItemStatus.PENDING, ~has_it
+            session.execute(update(item).where(*waiting).values(status=ItemStatus.CANCELED.value))
         return progress(session, migration)
 
     return await engine.write(stop)

@@ -41,8 +41,8 @@ class Herd:
 async def _gathered(engine: Engine) -> tuple[Herd, list[str], list[str], list[str]]:
     """Those who renew, whose retry is asked for, who leave. All renew at one instant, which is still ahead.
 
-    The machine's clock at the edge says a week ago, so the second period begins for real in some seconds. A machine that
-    was too slow for that gathers another herd, with more time.
+    The machine's clock at the edge says a week ago, so the second period begins for real in some seconds. Whoever was
+    too slow for that gathers another herd, with more time.
     """
     ahead = timedelta(seconds=16)
     while True:

@@ -126,7 +126,7 @@ def test_what_moves_is_not_stuck(cli: Cli, subscribed: Subscribed) -> None:
 
 def test_a_failing_activity_is_found_with_its_cause_and_tried_again(cli: Cli, subscribed: Subscribed) -> None:
     made = subscribed(card="pm_card_chargeDeclined")
-    card = cli("customers", "add-card", made["customer_id"], "pm_card_outage_6", "--json").json["id"]
+    card = cli("customers", "add-card", made["customer_id"], "pm_card_outage_9", "--json").json["id"]
 
     said = cli("subscriptions", "set-payment-method", made["id"], card)
 
@@ -139,9 +139,12 @@ def test_a_failing_activity_is_found_with_its_cause_and_tried_again(cli: Cli, su
     assert "GatewayUnavailable: 503" in row["cause"]
     assert row["failing"][0]["attempt"] >= 3
     assert made["id"] in cli("support", "stuck").out
-    for _ in range(3):
-        assert "tries again now: collect" in cli("support", "retry", made["id"], "--reason", "asked").out
+    # Temporal tries by itself too, later and later: how many of the tries are ours depends on how quick the machine is.
+    ours = 0
+    while "tries again now: collect" in cli("support", "retry", made["id"], "--reason", "asked").out:
+        ours += 1
         time.sleep(0.3)
+    assert ours > 0
     eventually(lambda: cli("subscriptions", "show", made["id"], "--json").json["subscription"]["status"] == "active")
     paid = cli("payments", "list", "--customer", made["customer_id"], "--status", "succeeded", "--json").json["data"]
     assert len(paid) == 1
