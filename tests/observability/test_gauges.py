@@ -37,9 +37,15 @@ def look(engine: Engine) -> Callable[[], Told]:
 
 async def test_what_waits_is_told(engine: Engine, look: Callable[[], Told]) -> None:
     stage = Stage(engine)
-    before = look()
     sub = await at_rest(stage, None)
     other = await at_rest(stage, await stage.clock("2026-01-31 10:00"))
+    # Out of sight for one look: the two are as close to each other as can be, for what others left may still move.
+    status = "UPDATE subscriptions SET status = :status WHERE id = :id"
+    for each in (sub, other):
+        await stage.execute(status, status="ended for a look", id=each)
+    before = look()
+    for each in (sub, other):
+        await stage.execute(status, status="active", id=each)
     late = "UPDATE subscriptions SET next_due_at = now() - interval '2 hours' WHERE id = :id"
     owed = "UPDATE subscriptions SET dunning_attempt = 7 WHERE id = :id"
     asked = "UPDATE payment_attempts SET status = 'pending', started_at = now() - interval '1 hour' WHERE id = :id"
