@@ -4,12 +4,16 @@ from typing import Any
 
 import pytest
 
+from perennial.checks import Finding
+from perennial.checks.stuck import find_stuck
+from perennial.checks.workflows import NO_WORKFLOW
 from perennial.domain.errors import EngineUnavailable
 from perennial.engine import plan_migration_pages, plan_migrations, subscriptions
 from perennial.engine.context import Engine
 from perennial.engine.plan_moves import NewPlanMigration
-from tests.scenarios.test_plan_migration_stories import new_version, old_plan, outcomes
-from tests.support.stage import Stage
+from perennial.engine.runs import CommandPending
+from tests.scenarios.test_plan_migration_stories import missing, new_version, old_plan, outcomes
+from tests.support.stage import Stage, eventually
 from worker import build_worker
 
 
@@ -56,3 +60,40 @@ async def test_a_command_that_no_worker_takes_is_carried_out_later_and_told_of(f
         await stage.handle(begun.id).result()
         assert (await stage.state(sub)).scheduled_change is not None
         assert await outcomes(stage, canceled) == {sub: "scheduled"}
+
+
+async def test_a_canceled_migration_that_waits_for_an_answer_is_live(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workflow is missed, and started again; so it ends."""
+    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
+    slow = await stage.subscribe(clock, code)
+    await new_version(stage, code, USD="12.00", EUR="8.00")
+    asks = subscriptions.command
+
+    async def ask(engine: Engine, subscription: str, name: str, make: Any) -> Any:
+        await asks(engine, subscription, name, make)
+        raise CommandPending(await stage.view(subscription))
+
+    monkeypatch.setattr(subscriptions, "command", ask)
+    begun = await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
+
+    async def has_it() -> bool:
+        return await outcomes(stage, await plan_migrations.get(stage.engine, begun.id)) == {slow: "command_pending"}
+
+    await eventually(has_it)
+    canceled = await plan_migrations.cancel(stage.engine, begun.id)
+
+    async def cause() -> str:
+        return next((each.cause for each in await find_stuck(stage.engine) if each.id == begun.id), "")
+
+    assert "none of 1 subscriptions answers" in await eventually(cause)
+    await stage.handle(begun.id).terminate()
+    assert await cause() == NO_WORKFLOW.removeprefix("it lives, but ")
+    assert Finding(begun.id, NO_WORKFLOW) in await missing(stage)
+    monkeypatch.undo()
+    assert await plan_migrations.repair(stage.engine, begun.id)
+    await stage.handle(begun.id).result()
+    assert await outcomes(stage, canceled) == {slow: "scheduled"}
+    assert Finding(begun.id, NO_WORKFLOW) not in await missing(stage)
+    assert not await plan_migrations.repair(stage.engine, begun.id)
