@@ -148,3 +148,19 @@ async def test_what_cannot_be_read_of_a_life_in_between_is_not_taken_away(
     done = await rebuild(engine, sub)
     assert (done.row, done.dropped) == ("right", 1)
     assert (await stage.timeline(sub), await stage.rows(SPANS, id=sub)) == (told, spans)
+
+
+async def test_what_came_after_the_row_that_a_restored_database_had_is_no_more(engine: Engine) -> None:
+    """The life before went further than the row from which the one of today was started."""
+    stage = Stage(engine)
+    sub, clock = await a_life(stage)
+    restored = await subscriptions.get(engine, sub)
+    for _ in range(3):
+        await stage.send(sub, "cancel")
+        await stage.send(sub, "undo_cancel")
+    await stage.handle(sub).terminate("with the machine")
+    await stage.execute("DELETE FROM timeline_entries WHERE subject_id = :id AND step > :at", id=sub, at=restored.step)
+    await runs.repair(engine, restored)
+    await stage.advance(clock, "2026-04-15 10:00")
+    assert restored.step < (await stage.state(sub)).step
+    await is_told_again(stage, sub)
