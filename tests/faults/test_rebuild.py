@@ -14,6 +14,7 @@ from perennial.support.reset import planned, reset
 from perennial.support.steps import Step, UnknownStep
 from tests.faults.test_broken_subscriptions import change_fails, working
 from tests.support.stage import Stage
+from workflows import subscription as workflow
 
 SPANS = "SELECT starts_at, ends_at FROM service_spans WHERE subscription_id = :id ORDER BY starts_at"
 
@@ -164,3 +165,23 @@ async def test_what_came_after_the_row_that_a_restored_database_had_is_no_more(e
     await stage.advance(clock, "2026-04-15 10:00")
     assert restored.step < (await stage.state(sub)).step
     await is_told_again(stage, sub)
+
+
+async def test_a_hole_in_the_life_of_today_is_not_stepped_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that continues another bears its memo too; what was between them is told by nobody."""
+    stage = Stage(engine)
+    sub, clock = await a_life(stage)
+    await stage.handle(sub).terminate("an operator's mistake")
+    await stage.advance(clock, "2026-04-15 10:00")
+    monkeypatch.setattr(workflow, "EVENTS_PER_RUN", 1)
+    await stage.advance(clock, "2026-06-15 10:00")
+    first, *others = (await line_of(engine, sub)).runs
+    assert others
+
+    async def fetched(engine: Engine, subscription: str, asked: str) -> Run | None:
+        return None if asked == first.id else await fetch(engine, subscription, asked)
+
+    monkeypatch.setattr(histories, "fetch", fetched)
+    told = await stage.timeline(sub)
+    assert not (await rebuild(engine, sub)).is_whole
+    assert await stage.timeline(sub) == told
