@@ -71,10 +71,12 @@ async def task_failure(engine: Engine, workflow_id: str) -> str:
 
 
 def _run_of(answer: DescribeWorkflowExecutionResponse) -> Run:
-    failing = tuple(_failing(activity) for activity in answer.pending_activities if activity.HasField("last_failure"))
     is_running = answer.workflow_execution_info.status in OPEN_STATUSES
+    # Of a run that was terminated Temporal goes on telling what it was doing, and lets nobody try it.
+    pending = answer.pending_activities if is_running else ()
+    failing = tuple(_failing(activity) for activity in pending if activity.HasField("last_failure"))
     started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-    running = tuple(each.activity_type.name for each in answer.pending_activities if each.state == started)
+    running = tuple(each.activity_type.name for each in pending if each.state == started)
     return Run(is_running, failing, answer.pending_workflow_task.attempt, running)
 
 

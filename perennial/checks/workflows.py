@@ -35,6 +35,8 @@ SELECT id FROM gifts WHERE status IN ('pending', 'scheduled', 'delivered') AND W
 UNION ALL
 SELECT id FROM plan_migrations WHERE status = 'running' AND WITHIN(id)
 UNION ALL
+SELECT DISTINCT migration_id FROM plan_migration_items WHERE status = 'pending' AND WITHIN(migration_id)
+UNION ALL
 SELECT id FROM batch_resets WHERE status IN ('looking', 'resetting') AND WITHIN(id)
 UNION ALL
 SELECT id FROM invoice_drafts WHERE status = 'finalised' AND WITHIN(id)
@@ -48,6 +50,8 @@ SELECT id FROM gifts WHERE status IN ('pending', 'scheduled', 'delivered') AND i
 UNION ALL
 SELECT id FROM plan_migrations WHERE status = 'running' AND id = ANY(:ids)
 UNION ALL
+SELECT DISTINCT migration_id FROM plan_migration_items WHERE status = 'pending' AND migration_id = ANY(:ids)
+UNION ALL
 SELECT id FROM batch_resets WHERE status IN ('looking', 'resetting') AND id = ANY(:ids)
 UNION ALL
 SELECT id FROM invoice_drafts WHERE status = 'finalised' AND id = ANY(:ids)
@@ -58,7 +62,8 @@ SELECT id FROM invoice_drafts WHERE status = 'finalised' AND id = ANY(:ids)
 async def rows_match_workflows(engine: Engine, part: Slice) -> Outcome:
     """Every live subscription, gift, invoice, plan migration and batch of resets has its running workflow, and back.
 
-    A canceled migration or batch may turn one last page: its workflow is not asked for a row.
+    A canceled batch may turn one last page: its workflow is not asked for a row. A canceled migration lives as long as
+    it waits for an answer.
     """
     running = await running_workflows(engine, part)
     live = await engine.read(lambda session: _live(session, part))

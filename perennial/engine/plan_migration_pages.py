@@ -35,10 +35,19 @@ class _Answer:
     message: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Who is asked; `code` says if it has been sent the command before."""
+
+    subscription: str
+    code: str | None
+
+
 async def turn_page(engine: Engine, migration_id: str, heartbeat: Callable[[], None] = lambda: None) -> bool:
     """Whether more may be left. Whoever does not answer waits behind the others.
 
-    Whoever has taken the command in will carry it out: that answer is waited for also when the migration is canceled.
+    Whoever may have taken the command in may carry it out, however much later: that answer is waited for also when the
+    migration is canceled.
 
     Raises:
         NotFound: the migration is not written down, or not yet.
@@ -52,12 +61,13 @@ async def turn_page(engine: Engine, migration_id: str, heartbeat: Callable[[], N
 
     async def ask(subscription: str) -> bool:
         async with width:
-            if not await engine.read(lambda session: _is_wanted(session, migration_id, subscription)):
+            item = await engine.write(lambda session: _sending(session, migration_id, subscription))
+            if item is None:
                 return True
-            answer = await _move(engine, move, f"{migration_id}:{subscription}", subscription)
+            answer = await _move(engine, move, f"{migration_id}:{subscription}", item)
             await engine.write(lambda session: _note(session, migration_id, subscription, answer))
             heartbeat()
-            return answer is not None and answer.status is not ItemStatus.PENDING
+            return answer.status is not ItemStatus.PENDING
 
     answered = await asyncio.gather(*(ask(subscription) for subscription in subscriptions_of_page))
     if not any(answered):
@@ -80,10 +90,16 @@ def _begin(session: Session, engine: Engine, migration_id: str) -> tuple[Move, l
     return _move_of(row), page
 
 
-def _is_wanted(session: Session, migration_id: str, subscription: str) -> bool:
-    """False when the migration was canceled since the page was begun."""
-    item = session.get_one(PlanMigrationItem, (migration_id, subscription))
-    return item.status == ItemStatus.PENDING
+def _sending(session: Session, migration_id: str, subscription: str) -> _Item | None:
+    """None when the migration was canceled since the page was begun. Written down before it is sent: from here on
+    nobody can say any more that it was not asked.
+    """
+    item = session.get_one(PlanMigrationItem, (migration_id, subscription), with_for_update=True)
+    if item.status != ItemStatus.PENDING:
+        return None
+    before = _Item(subscription, item.code)
+    item.code = CommandPending.code
+    return before
 
 
 def _move_of(row: PlanMigration) -> Move:
@@ -98,15 +114,19 @@ def _move_of(row: PlanMigration) -> Move:
     )
 
 
-async def _move(engine: Engine, move: Move, request_id: str, subscription: str) -> _Answer | None:
-    """None when it could not be asked, pending when it has taken the command in: it is asked again under that name."""
+async def _move(engine: Engine, move: Move, request_id: str, item: _Item) -> _Answer:
+    """Pending when there is no answer: it is asked again under the same name.
+
+    A command that nobody has answered waits in Temporal until a worker comes, so only the clock's word is a sure no.
+    """
     done = _Answer(ItemStatus.MIGRATED if move.when is When.NOW else ItemStatus.SCHEDULED)
+    subscription = item.subscription
     try:
         await subscriptions.command(engine, subscription, "change_plan", move.command(request_id))
-    except CommandPending:
+    except ClockAdvancing:
+        return _Answer(ItemStatus.PENDING, item.code)
+    except (CommandPending, EngineUnavailable, RPCError):
         return _Answer(ItemStatus.PENDING, CommandPending.code)
-    except (EngineUnavailable, ClockAdvancing, RPCError):
-        return None
     except (CommandRefused, InvalidInput) as refusal:
         if await engine.read(lambda session: _was_done(session, subscription, request_id)):
             return done  # it has ended since, and the first answer was lost with a process
@@ -120,12 +140,11 @@ def _was_done(session: Session, subscription: str, request_id: str) -> bool:
     return request_id in records.load_state(subscriptions.require(session, subscription).state).applied
 
 
-def _note(session: Session, migration_id: str, subscription: str, answer: _Answer | None) -> None:
-    item = update(PlanMigrationItem).where(
-        PlanMigrationItem.migration_id == migration_id, PlanMigrationItem.subscription_id == subscription
-    )
-    if answer is None or answer.status is ItemStatus.PENDING:
-        item = item.values(tries=PlanMigrationItem.tries + 1)
-    if answer is not None:
-        item = item.values(status=answer.status.value, code=answer.code, message=answer.message)
-    session.execute(item)
+def _note(session: Session, migration_id: str, subscription: str, answer: _Answer) -> None:
+    """The first answer stays: an attempt at a page that was given up may end after the next one."""
+    row = session.get_one(PlanMigrationItem, (migration_id, subscription), with_for_update=True)
+    if row.status != ItemStatus.PENDING:
+        return
+    row.status, row.code, row.message = answer.status.value, answer.code, answer.message
+    if answer.status is ItemStatus.PENDING:
+        row.tries += 1

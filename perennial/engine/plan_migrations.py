@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from perennial.contracts.workflows import PLAN_MIGRATION, PlanMigrationInput
@@ -107,12 +107,20 @@ async def _start(engine: Engine, migration: PlanMigration) -> None:
 
 
 async def repair(engine: Engine, migration_id: str) -> bool:
-    """Start the workflow of a migration that runs, if it is missing; False if there is no such migration."""
-    migration = await engine.read(lambda session: session.get(PlanMigration, migration_id))
-    if migration is None or migration.status != MigrationStatus.RUNNING:
+    """Start the workflow of a migration that runs, or is canceled and waits for an answer, if it is missing; False if
+    there is no such migration.
+    """
+    migration = await engine.read(lambda session: _live(session, migration_id))
+    if migration is None:
         return False
     await _start(engine, migration)
     return True
+
+
+def _live(session: Session, migration_id: str) -> PlanMigration | None:
+    item, row = PlanMigrationItem, PlanMigration
+    waits = exists().where(item.migration_id == row.id, item.status == ItemStatus.PENDING)
+    return session.scalar(select(row).where(row.id == migration_id, (row.status == MigrationStatus.RUNNING) | waits))
 
 
 async def get(engine: Engine, migration_id: str) -> Progress:

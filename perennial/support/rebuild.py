@@ -73,8 +73,9 @@ async def _tried(engine: Engine, subscription: str) -> Rebuilt | None:
         if mark is None:
             raise NotFound("subscription", subscription) from None
         raise
-    told = await _told(engine, line)
-    run_id, state = await _standing(engine, line, told.done)
+    newest = await _told_by(engine, line)
+    run_id, state = await _standing(engine, line, newest)
+    told = await _with_earlier(engine, line, newest)
     try:
         return await engine.write(lambda session: _write(session, line, mark, run_id, state, told))
     except IntegrityError as error:
@@ -100,9 +101,8 @@ class _Told:
     exact_from: State | None
 
 
-async def _told(engine: Engine, line: Line) -> _Told:
+async def _with_earlier(engine: Engine, line: Line, told: _Told) -> _Told:
     """With the lives before this one, if it was started again from its row, or reactivated."""
-    told = await _told_by(engine, line)
     while line.is_whole and told.beginning.is_begun:
         earlier = await line_before(engine, line)
         if earlier is None:
@@ -125,13 +125,18 @@ async def _told_by(engine: Engine, line: Line) -> _Told:
 
 
 def _joined(earlier: _Told, later: _Told) -> _Told:
-    """What the earlier life did after the step from which the later one went on counts no more."""
+    """What the earlier life did after the step from which the later one went on counts no more.
+
+    Up to there all is done, also what Temporal was not told of: the later life began from the row that it had written.
+    """
     last = later.beginning.step
+    lived = (record for record in (*earlier.done, *earlier.under_way) if record.state.step <= last)
+    is_exact = later.exact_from is later.beginning
     return _Told(
-        (*(record for record in earlier.done if record.state.step <= last), *later.done),
-        (*(record for record in earlier.under_way if record.state.step <= last), *later.under_way),
+        (*lived, *later.done),
+        later.under_way,
         earlier.beginning,
-        (earlier.exact_from or later.exact_from) if later.exact_from else None,
+        (earlier.exact_from or later.exact_from) if is_exact else later.exact_from,
     )
 
 
@@ -143,16 +148,19 @@ async def _beginning(engine: Engine, line: Line) -> State:
     return state
 
 
-async def _standing(engine: Engine, line: Line, written: Sequence[Record]) -> tuple[str, State]:
-    """Where the workflow stands: by its own word, or, if no worker can make it speak, by what it wrote down last."""
+async def _standing(engine: Engine, line: Line, told: _Told) -> tuple[str, State]:
+    """Where the workflow stands: by its own word, or, if no worker can make it speak, by what it wrote down last.
+
+    If that was nothing, it stands where it began; of a life that has not begun there is nothing to be said.
+    """
     run_id = await current_run(engine, line.subscription) or line.current.id
     handle = engine.temporal.get_workflow_handle(line.subscription, run_id=run_id)
     try:
         return run_id, await temporal_call(handle.query("state", result_type=State, rpc_timeout=RPC_TIMEOUT))
     except (WorkflowQueryFailedError, RPCError, EngineUnavailable):
-        if not written:
+        if not told.done and not told.beginning.is_begun:
             raise
-        return run_id, written[-1].state
+        return run_id, told.done[-1].state if told.done else told.beginning
 
 
 def _write(

@@ -162,17 +162,21 @@ class Poisoned:
         raise GatewayUnavailable(f"no way to charge {request.key}")
 
 
-async def test_an_activity_that_always_fails(faulty: Engine, stage: Stage, command: Command) -> None:
-    async with working(faulty):
-        sub, clock = await a_life(stage)
-    poisoned = replace(faulty, gateways=Gateways(Poisoned(faulty.gateway)))
-    async with working(poisoned):
+async def change_fails(engine: Engine, stage: Stage, sub: str) -> None:
+    """Its change of quantity is written down and cannot be charged."""
+    async with working(replace(engine, gateways=Gateways(Poisoned(engine.gateway)))):
         await stage.signal(sub, "change_quantity", at(NOW), quantity=3)
 
         async def fails() -> bool:
-            return any(failing.attempt > 2 for failing in (await look_at(faulty, sub)).failing)
+            return any(failing.attempt > 2 for failing in (await look_at(engine, sub)).failing)
 
         await eventually(fails)
+
+
+async def test_an_activity_that_always_fails(faulty: Engine, stage: Stage, command: Command) -> None:
+    async with working(faulty):
+        sub, clock = await a_life(stage)
+    await change_fails(faulty, stage, sub)
     async with working(faulty):
         await command("poisoned-activity", sub)
         await is_well(stage, sub, clock, quantity=3)
@@ -204,6 +208,20 @@ async def test_a_run_that_was_terminated(faulty: Engine, stage: Stage, command: 
         await stage.handle(sub).terminate("an operator's mistake")
         await command("terminated-run", sub)
         await is_well(stage, sub, clock)
+
+
+async def test_a_run_that_was_terminated_because_its_activity_failed(
+    faulty: Engine, stage: Stage, command: Command
+) -> None:
+    """Temporal goes on telling of the activity, but nobody can try it any more."""
+    async with working(faulty):
+        sub, clock = await a_life(stage)
+    await change_fails(faulty, stage, sub)
+    await stage.handle(sub).terminate("an operator's mistake")
+    assert (await look_at(faulty, sub)).failing == ()
+    async with working(faulty):
+        await command("terminated-run", sub)
+        await is_well(stage, sub, clock, quantity=3)
 
 
 async def actions(stage: Stage, sub: str) -> list[tuple[str, str]]:

@@ -37,9 +37,9 @@ class PlanMigration(Base):
 class PlanMigrationItem(Base):
     """One subscription of it; they are fixed when it begins.
 
-    `status`: pending (`code` is `command_pending` once it has taken the command in), scheduled, migrated, refused (by a
-    rule: `code`, `message`), failed (a defect), canceled (with the migration, before anybody asked). `tries` counts
-    answers that did not come: those wait behind the others.
+    `status`: pending (`code` is `command_pending` once it may have taken the command in), scheduled, migrated, refused
+    (by a rule: `code`, `message`), failed (a defect), canceled (with the migration, before anybody asked). `tries`
+    counts answers that did not come: those wait behind the others.
     """
 
     __tablename__ = "plan_migration_items"

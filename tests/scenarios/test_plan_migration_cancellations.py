@@ -1,0 +1,99 @@
+"""A plan migration that is canceled asks nobody else, and says of nobody that he stays whose plan changes."""
+
+from typing import Any
+
+import pytest
+
+from perennial.checks import Finding
+from perennial.checks.stuck import find_stuck
+from perennial.checks.workflows import NO_WORKFLOW
+from perennial.domain.errors import EngineUnavailable
+from perennial.engine import plan_migration_pages, plan_migrations, subscriptions
+from perennial.engine.context import Engine
+from perennial.engine.plan_moves import NewPlanMigration
+from perennial.engine.runs import CommandPending
+from tests.scenarios.test_plan_migration_stories import missing, new_version, old_plan, outcomes
+from tests.support.stage import Stage, eventually
+from worker import build_worker
+
+
+async def canceled_by(stage: Stage, code: str) -> str:
+    [running] = await stage.rows("SELECT id FROM plan_migrations WHERE plan_code = :code", code=code)
+    await plan_migrations.cancel(stage.engine, running.id)
+    return str(running.id)
+
+
+async def test_whose_answer_is_lost_while_it_is_canceled_is_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canceled between the look at an item and its command, of which nobody hears more."""
+    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
+    lost = await stage.subscribe(clock, code)
+    await new_version(stage, code, USD="12.00", EUR="8.00")
+    asks = subscriptions.command
+
+    async def ask(engine: Engine, subscription: str, name: str, make: Any) -> Any:
+        monkeypatch.undo()
+        await canceled_by(stage, code)
+        await asks(engine, subscription, name, make)
+        raise EngineUnavailable("no answer")
+
+    monkeypatch.setattr(subscriptions, "command", ask)
+    begun = await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
+    await stage.handle(begun.id).result()
+    assert (await stage.state(lost)).scheduled_change is not None
+    assert await outcomes(stage, await plan_migrations.get(stage.engine, begun.id)) == {lost: "scheduled"}
+
+
+async def test_a_command_that_no_worker_takes_is_carried_out_later_and_told_of(faulty: Engine) -> None:
+    """Temporal keeps it after the caller has given up; the migration is canceled in the meantime."""
+    stage = Stage(faulty)
+    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
+    async with build_worker(faulty):
+        sub = await stage.subscribe(clock, code)
+    await new_version(stage, code, USD="12.00", EUR="8.00")
+    begun = await plan_migrations.create(faulty, NewPlanMigration(plan=code))
+    with pytest.raises(EngineUnavailable):
+        await plan_migration_pages.turn_page(faulty, begun.id)
+    canceled = await plan_migrations.cancel(faulty, begun.id)
+    async with build_worker(faulty):
+        await stage.handle(begun.id).result()
+        assert (await stage.state(sub)).scheduled_change is not None
+        assert await outcomes(stage, canceled) == {sub: "scheduled"}
+
+
+async def test_a_canceled_migration_that_waits_for_an_answer_is_live(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workflow is missed, and started again; so it ends."""
+    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
+    slow = await stage.subscribe(clock, code)
+    await new_version(stage, code, USD="12.00", EUR="8.00")
+    asks = subscriptions.command
+
+    async def ask(engine: Engine, subscription: str, name: str, make: Any) -> Any:
+        await asks(engine, subscription, name, make)
+        raise CommandPending(await stage.view(subscription))
+
+    monkeypatch.setattr(subscriptions, "command", ask)
+    begun = await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
+
+    async def has_it() -> bool:
+        return await outcomes(stage, await plan_migrations.get(stage.engine, begun.id)) == {slow: "command_pending"}
+
+    await eventually(has_it)
+    canceled = await plan_migrations.cancel(stage.engine, begun.id)
+
+    async def cause() -> str:
+        return next((each.cause for each in await find_stuck(stage.engine) if each.id == begun.id), "")
+
+    assert "none of 1 subscriptions answers" in await eventually(cause)
+    await stage.handle(begun.id).terminate()
+    assert await cause() == NO_WORKFLOW.removeprefix("it lives, but ")
+    assert Finding(begun.id, NO_WORKFLOW) in await missing(stage)
+    monkeypatch.undo()
+    assert await plan_migrations.repair(stage.engine, begun.id)
+    await stage.handle(begun.id).result()
+    assert await outcomes(stage, canceled) == {slow: "scheduled"}
+    assert Finding(begun.id, NO_WORKFLOW) not in await missing(stage)
+    assert not await plan_migrations.repair(stage.engine, begun.id)
