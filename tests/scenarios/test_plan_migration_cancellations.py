@@ -97,3 +97,23 @@ async def test_a_canceled_migration_that_waits_for_an_answer_is_live(
     assert await outcomes(stage, canceled) == {slow: "scheduled"}
     assert Finding(begun.id, NO_WORKFLOW) not in await missing(stage)
     assert not await plan_migrations.repair(stage.engine, begun.id)
+
+
+async def test_what_an_attempt_hears_late_does_not_replace_an_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another attempt at the same page has had the answer, and the migration may be over."""
+    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
+    sub = await stage.subscribe(clock, code)
+    await new_version(stage, code, USD="12.00", EUR="8.00")
+
+    async def ask(engine: Engine, subscription: str, name: str, make: Any) -> Any:
+        monkeypatch.undo()
+        sets = "UPDATE plan_migration_items SET status = 'refused', code = 'change_pending' WHERE subscription_id = :id"
+        await stage.execute(sets, id=subscription)
+        raise CommandPending(await stage.view(subscription))
+
+    monkeypatch.setattr(subscriptions, "command", ask)
+    begun = await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
+    await stage.handle(begun.id).result()
+    assert await outcomes(stage, await plan_migrations.get(stage.engine, begun.id)) == {sub: "change_pending"}
