@@ -52,6 +52,8 @@ def chaos(
     groups = populate(people, duration, chosen)
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _end)
+    # A shell starts what is in its background deaf to Ctrl-C; whoever sends it nevertheless means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     out = Console() if Console().is_terminal else Console(width=PIPE_WIDTH)
     house = House(keep=keep, defect=os.environ.get(defects.VARIABLE))
