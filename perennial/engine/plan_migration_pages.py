@@ -141,7 +141,15 @@ def _was_done(session: Session, subscription: str, request_id: str) -> bool:
 
 
 def _note(session: Session, migration_id: str, subscription: str, answer: _Answer) -> None:
-    """The first answer stays: an attempt at a page that was given up may end after the next one."""
+    """The first answer stays: an attempt at a page that was given up may end after the next one.
+
+    Who was certainly not asked, and is not wanted any more, is canceled with the migration.
+    """
+    # Before the item, as whoever cancels takes them: that is awaited here, or waits.
+    migration = session.get_one(PlanMigration, migration_id, with_for_update={"read": True})
+    unasked = answer.status is ItemStatus.PENDING and answer.code is None
+    if unasked and migration.status == MigrationStatus.CANCELED:
+        answer = _Answer(ItemStatus.CANCELED)
     row = session.get_one(PlanMigrationItem, (migration_id, subscription), with_for_update=True)
     if row.status != ItemStatus.PENDING:
         return
