@@ -56,7 +56,8 @@ SELECT n.id, 'issued', NULL, NULL, n.issued_at, FALSE, FALSE, NULL
 FROM credit_notes n WHERE n.subscription_id IS NULL AND n.reason <> 'gift_canceled'
   AND EXISTS (SELECT FROM refunds r WHERE r.credit_note_id = n.id AND r.status = 'pending')
 UNION ALL
-SELECT m.id, m.status, NULL, NULL, m.created_at, FALSE, FALSE, NULL FROM plan_migrations m
+SELECT m.id, CASE m.status WHEN 'running' THEN m.status ELSE 'pending' END, NULL, NULL, m.created_at, FALSE, FALSE, NULL
+FROM plan_migrations m
 WHERE m.status = 'running'
    OR EXISTS (SELECT FROM plan_migration_items t WHERE t.migration_id = m.id AND t.status = 'pending')
 UNION ALL
@@ -78,7 +79,6 @@ _FAILING_TASKS = (
 )
 _ROWLESS = text("SELECT id FROM unnest(CAST(:ids AS text[])) AS id EXCEPT SELECT id FROM subscriptions ORDER BY id")
 _PREFIX = "sub_"
-_MIGRATION = "mig_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +178,7 @@ async def _diagnosed(engine: Engine, suspect: Stuck, run: Run) -> Stuck | None:
         if not suspect.status:
             return None  # it has ended since
         ended = suspect.due_at is None and suspect.status in ("canceled", "expired", "issued")
-        waits = ended and not suspect.id.startswith(_MIGRATION)
-        cause = "a refund waits, but its workflow has ended" if waits else "no workflow runs for it"
+        cause = "a refund waits, but its workflow has ended" if ended else "no workflow runs for it"
         return replace(suspect, cause=cause, remedy=_command("retry", suspect.id))
     if run.failing:
         worst = max(run.failing, key=lambda failing: failing.attempt)

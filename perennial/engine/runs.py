@@ -55,19 +55,15 @@ def summary_of(state: State) -> str:
     return f"{state.terms.name} x {state.quantity} · {price} / {state.terms.interval}"
 
 
-async def start(engine: Engine, state: State) -> None:
+async def start(engine: Engine, state: State, memo: Mapping[str, str] | None = None) -> None:
     """Start the workflow of a subscription; one that runs is left alone."""
-    await _start(engine, state)
+    start, summary = SubscriptionInput(state), summary_of(state)
+    await start_workflow(engine, SUBSCRIPTION, start, state.id, summary, attributes_of(state), memo=memo)
 
 
 async def repair(engine: Engine, row: Subscription) -> None:
     """Start the workflow again whose row lives, from the state that was recorded last."""
-    await _start(engine, await revived(engine, row), _after(row))
-
-
-async def _start(engine: Engine, state: State, memo: Mapping[str, str] | None = None) -> None:
-    start, summary = SubscriptionInput(state), summary_of(state)
-    await start_workflow(engine, SUBSCRIPTION, start, state.id, summary, attributes_of(state), memo=memo)
+    await start(engine, await revived(engine, row), _after(row))
 
 
 def _after(row: Subscription) -> Mapping[str, str]:

@@ -26,6 +26,16 @@ async def a_life(stage: Stage, plan: str = "basic-monthly") -> tuple[str, str]:
     return sub, clock
 
 
+async def three_lives(stage: Stage) -> str:
+    """Ended and reactivated, and again."""
+    sub, clock = await a_life(stage)
+    for until in ("2026-05-15 10:00", "2026-06-20 10:00"):
+        await stage.send(sub, "cancel", when="now")
+        await stage.send(sub, "reactivate")
+        await stage.advance(clock, until)
+    return sub
+
+
 async def a_stranger(stage: Stage, sub: str, step: int) -> None:
     await stage.execute(
         "INSERT INTO timeline_entries (subject_id, step, position, at, kind, actor, data) "
@@ -67,11 +77,7 @@ async def test_a_life_that_was_started_again_from_its_row(engine: Engine) -> Non
 
 async def test_one_that_was_reactivated_twice(engine: Engine) -> None:
     stage = Stage(engine)
-    sub, clock = await a_life(stage)
-    for until in ("2026-05-15 10:00", "2026-06-20 10:00"):
-        await stage.send(sub, "cancel", when="now")
-        await stage.send(sub, "reactivate")
-        await stage.advance(clock, until)
+    sub = await three_lives(stage)
     await is_told_again(stage, sub)
 
 
@@ -131,11 +137,7 @@ async def test_what_cannot_be_read_of_a_life_in_between_is_not_taken_away(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Stage(engine)
-    sub, clock = await a_life(stage)
-    for until in ("2026-05-15 10:00", "2026-06-20 10:00"):
-        await stage.send(sub, "cancel", when="now")
-        await stage.send(sub, "reactivate")
-        await stage.advance(clock, until)
+    sub = await three_lives(stage)
     between = await life_before(engine, sub)
 
     async def steps_of(engine: Engine, line: Line) -> list[Step]:

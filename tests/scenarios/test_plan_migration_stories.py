@@ -1,6 +1,5 @@
 """A new version of a plan moves nobody; a migration moves everybody who may be, and charges what its preview says."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -13,12 +12,10 @@ from perennial.domain.calendar import Interval, IntervalUnit
 from perennial.domain.catalog import AddOn
 from perennial.domain.errors import Conflict, InvalidInput, NotFound, PlanArchived
 from perennial.domain.subscription.commands import When
-from perennial.engine import plan_migration_pages, plan_migrations, plans, subscriptions
-from perennial.engine.context import Engine
+from perennial.engine import plan_migrations, plans
 from perennial.engine.plan_migration_previews import MigrationPreview, preview
 from perennial.engine.plan_migrations import Progress
 from perennial.engine.plan_moves import NewPlanMigration
-from perennial.engine.runs import CommandPending
 from tests.support.stage import Stage, eventually
 
 MONTH = Interval(IntervalUnit.MONTH)
@@ -180,82 +177,6 @@ async def test_a_page_that_is_turned_again_changes_nothing(stage: Stage) -> None
     assert await outcomes(stage, done) == {one: "migrated", lost: "migrated"}
     assert [await stage.bills(each) for each in (one, lost)] == before
     assert not await plan_migrations.repair(stage.engine, migration)
-
-
-async def test_a_migration_is_canceled_before_everybody_has_been_asked(stage: Stage) -> None:
-    """Who lives on a clock that moves cannot answer: the others are asked, and that one waits until it is canceled."""
-    code = await old_plan(stage)
-    still, moving = await stage.clock("2026-04-01 00:00"), await stage.clock("2026-04-01 00:00")
-    one, waits = await stage.subscribe(still, code), await stage.subscribe(moving, code)
-    await new_version(stage, code, USD="12.00", EUR="8.00")
-    await stage.execute("UPDATE test_clocks SET status = 'advancing' WHERE id = :id", id=moving)
-    begun = await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
-
-    async def one_is_asked() -> bool:
-        return (await plan_migrations.get(stage.engine, begun.id)).counts["scheduled"] == 1
-
-    await eventually(one_is_asked)
-    with pytest.raises(Conflict):
-        await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
-    canceled = await plan_migrations.cancel(stage.engine, begun.id)
-    assert (canceled.migration.status, canceled.counts["canceled"]) == ("canceled", 1)
-    await stage.handle(begun.id).result()
-    await stage.execute("UPDATE test_clocks SET status = 'ready' WHERE id = :id", id=moving)
-    assert await outcomes(stage, canceled) == {one: "scheduled", waits: "canceled"}
-    assert (await plan_migrations.cancel(stage.engine, begun.id)).migration.status == "canceled"
-
-
-async def test_a_page_that_is_under_way_ends_with_the_migration(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else on the page is asked."""
-    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
-    everybody = [await stage.subscribe(clock, code) for _ in range(3)]
-    await new_version(stage, code, USD="12.00", EUR="8.00")
-    asks = subscriptions.command
-
-    async def ask_once(engine: Engine, subscription: str, name: str, make: Any) -> Any:
-        done = await asks(engine, subscription, name, make)
-        [running] = await stage.rows("SELECT id FROM plan_migrations WHERE plan_code = :code", code=code)
-        await plan_migrations.cancel(engine, running.id)
-        return done
-
-    monkeypatch.setattr(subscriptions, "command", ask_once)
-    monkeypatch.setattr(plan_migration_pages, "WIDTH", 1)
-    progress = await migrate(stage, NewPlanMigration(plan=code))
-    await stage.handle(progress.migration.id).result()
-    assert progress.migration.status == "canceled"
-    told = await outcomes(stage, progress)
-    assert sorted(told.values()) == ["canceled", "canceled", "scheduled"]
-    for each in everybody:
-        assert ((await stage.state(each)).scheduled_change is not None) == (told[each] == "scheduled")
-
-
-async def test_whoever_has_taken_the_command_in_is_waited_for_though_it_is_canceled(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A canceled migration never says of one whose plan changes that it was not asked."""
-    code, clock = await old_plan(stage), await stage.clock("2026-04-01 00:00")
-    slow = await stage.subscribe(clock, code)
-    await new_version(stage, code, USD="12.00", EUR="8.00")
-    asks, answers = subscriptions.command, asyncio.Event()
-
-    async def ask(engine: Engine, subscription: str, name: str, make: Any) -> Any:
-        done = await asks(engine, subscription, name, make)
-        if not answers.is_set():
-            raise CommandPending(await stage.view(subscription))
-        return done
-
-    monkeypatch.setattr(subscriptions, "command", ask)
-    begun = await plan_migrations.create(stage.engine, NewPlanMigration(plan=code))
-
-    async def has_it() -> bool:
-        return await outcomes(stage, await plan_migrations.get(stage.engine, begun.id)) == {slow: "command_pending"}
-
-    await eventually(has_it)
-    canceled = await plan_migrations.cancel(stage.engine, begun.id)
-    assert (canceled.counts["canceled"], canceled.counts["pending"]) == (0, 1)
-    answers.set()
-    await stage.handle(begun.id).result()
-    assert await outcomes(stage, canceled) == {slow: "scheduled"}
 
 
 async def test_an_archived_plan_keeps_its_subscribers_and_takes_no_others(stage: Stage) -> None:
