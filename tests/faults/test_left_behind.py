@@ -15,7 +15,7 @@ from perennial.gateways.enabled import Gateways
 from perennial.support.reset import planned, reset
 from perennial.support.retry import retry
 from tests.faults.test_broken_subscriptions import Poisoned, working
-from tests.support.stage import Stage, at
+from tests.support.stage import Stage, at, eventually
 from workflows.registry import WORKFLOWS
 from workflows.subscription import SubscriptionWorkflow
 
@@ -78,6 +78,12 @@ async def test_an_activity_that_fails_for_ever(faulty: Engine, stage: Stage, mon
     clock = await stage.clock(BEGIN)
     async with working(faulty):
         sub = await stage.subscribe(clock)
+
+        async def rests() -> bool:
+            return not (await stage.progress(sub)).busy
+
+        # A step that is cut off with its worker would be what fails, not the charge.
+        await eventually(rests)
     async with working(replace(faulty, gateways=Gateways(Poisoned(faulty.gateway)))):
         with pytest.raises(ClockLeftBehind, match=sub):
             await stage.advance(clock, TARGET)
